@@ -1,0 +1,28 @@
+//! The messaging abstraction and the broker engine of Standpipe. No network, no files, no C code.
+//!
+//! Read in this order: [`message`] (what travels), [`entry`] (how it is stored), [`store`] (where),
+//! [`cursor`] and [`dispatcher`] (who has seen what), [`router`] (where a publish goes),
+//! [`broker`] (all of it together), [`driver`] and [`pipe`] (the seams that adapters fill).
+
+pub mod address;
+pub mod broker;
+pub mod codec;
+pub mod cursor;
+pub mod dispatcher;
+pub mod driver;
+pub mod entry;
+pub mod envelope;
+pub mod error;
+pub mod frontend;
+pub mod group;
+pub mod id;
+pub mod layer;
+pub mod message;
+pub mod native;
+pub mod partitioner;
+pub mod pipe;
+pub mod router;
+pub mod store;
+pub mod wire;
+
+pub use error::{Error, ErrorKind, Result};
