@@ -55,18 +55,22 @@ impl Codecs {
         {
             apply(message, Overlay::decode(overlay.clone())?);
         }
-        let placed = messages.into_iter().enumerate().map(|(index, mut message)| {
-            let offset = entry.base_offset.plus(index as u64);
-            message.annotations.offset = Some(offset);
-            message.annotations.appended = Some(entry.appended);
-            (offset, message)
-        });
+        let placed = messages
+            .into_iter()
+            .enumerate()
+            .map(|(index, mut message)| {
+                let offset = entry.base_offset.plus(index as u64);
+                message.annotations.offset = Some(offset);
+                message.annotations.appended = Some(entry.appended);
+                (offset, message)
+            });
         Ok(placed.collect())
     }
 
     fn codec(&self, format: Format) -> Result<&Arc<dyn Codec>> {
         self.0.get(&format).ok_or_else(|| {
-            let message = format!("no codec for format {format}; build with that adapter's feature");
+            let message =
+                format!("no codec for format {format}; build with that adapter's feature");
             Error::new(ErrorKind::Unsupported, "decode entry", message)
         })
     }

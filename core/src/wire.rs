@@ -35,10 +35,7 @@ impl Reader {
     /// The next `n` octets, without a copy.
     pub fn take(&mut self, n: usize) -> Result<Bytes> {
         if n > self.bytes.len() {
-            return Err(self.invalid(format!(
-                "{n} octets announced, {} left",
-                self.bytes.len()
-            )));
+            return Err(self.invalid(format!("{n} octets announced, {} left", self.bytes.len())));
         }
         Ok(self.bytes.split_to(n))
     }

@@ -40,6 +40,13 @@ impl Entry {
         self.base_offset <= offset && offset < self.end_offset()
     }
 
+    /// What look-up by time compares: the producer's latest clock, else ours.
+    pub fn time(&self) -> Millis {
+        self.draft
+            .created
+            .map_or(self.appended, |(_, latest)| latest)
+    }
+
     /// The producer's bytes.
     pub fn body(&self) -> &Bytes {
         &self.draft.body

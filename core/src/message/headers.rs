@@ -59,7 +59,9 @@ impl Headers {
 
     /// Octets of names and values, for limits.
     pub fn size(&self) -> usize {
-        self.iter().map(|(name, value)| name.len() + value.size()).sum()
+        self.iter()
+            .map(|(name, value)| name.len() + value.size())
+            .sum()
     }
 }
 
@@ -96,7 +98,10 @@ mod tests {
             .into_iter()
             .collect();
         headers.set("a", "9");
-        let names: Vec<_> = headers.iter().map(|(n, _)| n.lossy().into_owned()).collect();
+        let names: Vec<_> = headers
+            .iter()
+            .map(|(n, _)| n.lossy().into_owned())
+            .collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(headers.get("a"), Some(&Value::from("9")));
     }

@@ -88,8 +88,12 @@ mod tests {
     fn a_tombstone_an_empty_payload_and_duplicate_headers_stay_apart() {
         let messages = [
             Message::default().with_key("k"),
-            Message::new("").with_header("a", Value::Null).with_header("a", ""),
-            Message::new("x").with_header("a", 5i64).with_header("b", Value::List(vec![Value::Bool(true)])),
+            Message::new("")
+                .with_header("a", Value::Null)
+                .with_header("a", ""),
+            Message::new("x")
+                .with_header("a", 5i64)
+                .with_header("b", Value::List(vec![Value::Bool(true)])),
         ];
         assert_eq!(round_trip(&messages), messages);
     }
