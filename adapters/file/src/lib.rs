@@ -1,0 +1,1 @@
+//! Files, stdin and stdout as sources and destinations.

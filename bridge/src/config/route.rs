@@ -1,0 +1,163 @@
+//! `[[route]]`: from where to where, through what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Problem, document::Document, place::Path, top};
+
+/// One route as its author wrote it; its words are understood, its addresses not yet opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteConfig {
+    /// Unique in the file; a positional source's default group is `standpipe-` and it.
+    pub name: String,
+    /// The source's address.
+    pub from: String,
+    /// The destination's address.
+    pub to: String,
+    /// The steps on the way, in order.
+    pub transform: Vec<StepConfig>,
+    /// What order is kept.
+    pub order: Order,
+    /// What the author wants promised.
+    pub guarantee: Option<Guarantee>,
+}
+
+/// What order a route keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// One sequence over everything.
+    Total,
+    /// Each lane of the source (a partition, a queue) in its order.
+    #[default]
+    Lane,
+    /// Each key in its order, keys in parallel.
+    Key,
+    /// None.
+    None,
+}
+
+/// What a route promises about each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Arrives, perhaps twice.
+    AtLeastOnce,
+    /// Arrives once.
+    ExactlyOnce,
+}
+
+/// One step of a transform.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepConfig {
+    /// Removes headers, or fields of a JSON payload (`payload.x`).
+    Drop(Vec<String>),
+    /// Sets headers or fields.
+    Set(BTreeMap<String, Value>),
+    /// Renames headers or fields, old name to new.
+    Rename(BTreeMap<String, String>),
+    /// Runs a jq expression over the envelope.
+    Jq(String),
+    /// Pipes envelopes through a shell command.
+    Exec(String),
+    /// Pipes payloads, one a line, through a shell command.
+    ExecLines(String),
+    /// Runs a plugin.
+    Plugin(String),
+}
+
+/// The table's shape before its words are understood.
+#[derive(Deserialize)]
+pub(super) struct Raw {
+    name: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    #[serde(default)]
+    transform: Vec<BTreeMap<String, Value>>,
+    order: Option<String>,
+    guarantee: Option<String>,
+}
+
+/// Understands all routes; their keys are checked already.
+pub(super) fn read_all(raw: Vec<Raw>, document: &Document) -> Result<Vec<RouteConfig>, Problem> {
+    let mut names = BTreeSet::new();
+    let mut routes = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = top("route").index(index);
+        let route = read(raw, &at, document)?;
+        if !names.insert(route.name.clone()) {
+            let message = format!("the name `{}` is taken by an earlier route", route.name);
+            return Err(document.problem(&at.key("name"), message));
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+fn read(raw: Raw, at: &Path, document: &Document) -> Result<RouteConfig, Problem> {
+    let required = |key: &str, value: Option<String>| match value {
+        Some(value) if !value.is_empty() => Ok(value),
+        _ => Err(document.problem(at, format!("the route has no `{key}`"))),
+    };
+    let mut transform = Vec::with_capacity(raw.transform.len());
+    for (index, table) in raw.transform.into_iter().enumerate() {
+        let here = at.key("transform").index(index);
+        let step = read_step(table).map_err(|message| document.problem(&here, message))?;
+        transform.push(step);
+    }
+    Ok(RouteConfig {
+        name: required("name", raw.name)?,
+        from: required("from", raw.from)?,
+        to: required("to", raw.to)?,
+        transform,
+        order: word(raw.order, &ORDERS)
+            .map_err(|message| document.problem(&at.key("order"), message))?
+            .unwrap_or_default(),
+        guarantee: word(raw.guarantee, &GUARANTEES)
+            .map_err(|message| document.problem(&at.key("guarantee"), message))?,
+    })
+}
+
+const ORDERS: [(&str, Order); 4] = [
+    ("total", Order::Total),
+    ("lane", Order::Lane),
+    ("key", Order::Key),
+    ("none", Order::None),
+];
+
+const GUARANTEES: [(&str, Guarantee); 2] = [
+    ("at-least-once", Guarantee::AtLeastOnce),
+    ("exactly-once", Guarantee::ExactlyOnce),
+];
+
+fn word<T: Copy>(text: Option<String>, known: &[(&str, T)]) -> Result<Option<T>, String> {
+    let Some(text) = text else { return Ok(None) };
+    if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
+        return Ok(Some(*value));
+    }
+    let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+    Err(format!(
+        "unknown value `{text}`; known: {}",
+        words.join(", ")
+    ))
+}
+
+fn read_step(table: BTreeMap<String, Value>) -> Result<StepConfig, String> {
+    let mut fields = table.into_iter();
+    let (Some((kind, value)), None) = (fields.next(), fields.next()) else {
+        return Err("a step is a table with one key, such as { drop = [\"a\"] }".to_owned());
+    };
+    match kind.as_str() {
+        "drop" => parse(value, "drop", "a list of names").map(StepConfig::Drop),
+        "set" => parse(value, "set", "a table of names and values").map(StepConfig::Set),
+        "rename" => parse(value, "rename", "a table of old and new names").map(StepConfig::Rename),
+        "jq" => parse(value, "jq", "an expression").map(StepConfig::Jq),
+        "exec" => parse(value, "exec", "a command").map(StepConfig::Exec),
+        "exec_lines" => parse(value, "exec_lines", "a command").map(StepConfig::ExecLines),
+        _ => parse(value, "plugin", "a command").map(StepConfig::Plugin),
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: Value, step: &str, takes: &str) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| format!("`{step}` takes {takes}: {error}"))
+}
