@@ -108,4 +108,11 @@ impl Millis {
             .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+
+    /// This time and `wait` more; the end of time where that overflows.
+    #[must_use]
+    pub fn after(self, wait: std::time::Duration) -> Self {
+        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(wait))
+    }
 }

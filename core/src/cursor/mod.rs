@@ -1,1 +1,269 @@
-//! Being written.
+//! A subscription's place on one partition: what is settled, and what was ever delivered.
+//!
+//! Pure: told what happened, it answers with the [`Change`]s that make it so again after a restart.
+
+mod change;
+mod settled;
+
+pub use change::{Change, decode_changes, encode_changes};
+pub use settled::SettledSet;
+
+use std::{collections::BTreeMap, ops::Range};
+
+use bytes::Bytes;
+
+use crate::id::{Millis, Offset};
+
+/// Offsets that a horizon is reserved ahead of deliveries, at most.
+pub const HORIZON_STEP: u64 = 1024;
+
+/// The state of one cursor.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cursor {
+    settled: SettledSet,
+    horizon: Offset,
+    redelivered_below: Offset,
+    attempts: BTreeMap<Offset, u32>,
+    deferred: BTreeMap<Offset, Millis>,
+    mark: Option<Mark>,
+}
+
+/// What a client noted with its last positional commit (Kafka's OffsetCommit).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The leader epoch that the client saw, or -1.
+    pub leader_epoch: i32,
+    /// The client's own words.
+    pub metadata: Bytes,
+    /// When it was committed.
+    pub at: Millis,
+}
+
+impl Cursor {
+    /// A cursor that starts at `floor`, with a first horizon step reserved.
+    pub fn starting_at(floor: Offset) -> Self {
+        Self {
+            settled: SettledSet::starting_at(floor),
+            horizon: floor.plus(HORIZON_STEP),
+            redelivered_below: floor,
+            ..Self::default()
+        }
+    }
+
+    /// The cursor that `changes` lead to, on a log that now holds `start` to `end`: what lies
+    /// outside is cut off, and what may have been delivered before is told as redelivered.
+    pub fn recover(changes: impl IntoIterator<Item = Change>, start: Offset, end: Offset) -> Self {
+        let mut cursor = Self::default();
+        changes.into_iter().for_each(|change| cursor.apply(&change));
+        cursor.settled.clamp(end);
+        if cursor.floor() < start {
+            cursor.settled.settle(cursor.floor()..start);
+        }
+        cursor.attempts.retain(|offset, _| *offset < end);
+        cursor.deferred.retain(|offset, _| *offset < end);
+        cursor.redelivered_below = cursor.horizon.min(end);
+        cursor.forget_below_floor();
+        cursor
+    }
+
+    /// Everything below is settled.
+    pub fn floor(&self) -> Offset {
+        self.settled.floor()
+    }
+
+    /// Nothing at or beyond this may be delivered before a higher horizon is persisted.
+    pub fn horizon(&self) -> Offset {
+        self.horizon
+    }
+
+    /// The client's note with the last positional commit.
+    pub fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// Whether `offset` is settled.
+    pub fn is_settled(&self, offset: Offset) -> bool {
+        self.settled.contains(offset)
+    }
+
+    /// The first offset at or after `from` that is not settled.
+    pub fn next_unsettled(&self, from: Offset) -> Offset {
+        self.settled.next_missing(from)
+    }
+
+    /// How many offsets of `range` are settled.
+    pub fn settled_in(&self, range: Range<Offset>) -> u64 {
+        self.settled.count_in(range)
+    }
+
+    /// Unsuccessful deliveries of `offset` so far.
+    pub fn attempts(&self, offset: Offset) -> u32 {
+        self.attempts.get(&offset).copied().unwrap_or(0)
+    }
+
+    /// Whether `offset` was, or after a crash may have been, delivered before.
+    pub fn redelivered(&self, offset: Offset) -> bool {
+        offset < self.redelivered_below || self.attempts(offset) > 0
+    }
+
+    /// When a deferred offset is due; `None` where it is not deferred.
+    pub fn deferred_until(&self, offset: Offset) -> Option<Millis> {
+        self.deferred.get(&offset).copied()
+    }
+
+    /// Deferred offsets with their due times.
+    pub fn deferred(&self) -> impl Iterator<Item = (Offset, Millis)> + '_ {
+        self.deferred.iter().map(|(offset, due)| (*offset, *due))
+    }
+
+    /// Makes a change. Settling what is settled, or below the floor, changes nothing.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Settle(range) => {
+                self.settled.settle(range.clone());
+                self.forget_settled(range);
+            }
+            Change::Attempts { offset, attempts } => {
+                if !self.is_settled(*offset) {
+                    self.attempts.insert(*offset, *attempts);
+                }
+            }
+            Change::Defer { offset, due } => match due {
+                Some(due) if !self.is_settled(*offset) => {
+                    self.deferred.insert(*offset, *due);
+                }
+                _ => {
+                    self.deferred.remove(offset);
+                }
+            },
+            Change::Horizon(horizon) => self.horizon = *horizon,
+            Change::Seek(floor) => {
+                self.settled = SettledSet::starting_at(*floor);
+                self.attempts.clear();
+                self.deferred.clear();
+            }
+            Change::Mark(mark) => self.mark = Some(mark.clone()),
+        }
+        self.forget_below_floor();
+    }
+
+    /// Changes that lead from nothing to this cursor.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let mut changes = vec![Change::Seek(self.floor()), Change::Horizon(self.horizon)];
+        changes.extend(self.settled.ranges().map(Change::Settle));
+        changes.extend(
+            self.attempts
+                .iter()
+                .map(|(offset, attempts)| Change::Attempts {
+                    offset: *offset,
+                    attempts: *attempts,
+                }),
+        );
+        changes.extend(self.deferred().map(|(offset, due)| Change::Defer {
+            offset,
+            due: Some(due),
+        }));
+        changes.extend(self.mark.clone().map(Change::Mark));
+        changes
+    }
+
+    fn forget_settled(&mut self, range: &Range<Offset>) {
+        if self.attempts.is_empty() && self.deferred.is_empty() {
+            return;
+        }
+        let gone: Vec<_> = self
+            .attempts
+            .range(range.clone())
+            .map(|(o, _)| *o)
+            .collect();
+        gone.iter().for_each(|offset| {
+            self.attempts.remove(offset);
+        });
+        let gone: Vec<_> = self
+            .deferred
+            .range(range.clone())
+            .map(|(o, _)| *o)
+            .collect();
+        gone.iter().for_each(|offset| {
+            self.deferred.remove(offset);
+        });
+    }
+
+    fn forget_below_floor(&mut self) {
+        let floor = self.floor();
+        while let Some(first) = self.attempts.first_entry() {
+            if *first.key() >= floor {
+                break;
+            }
+            first.remove();
+        }
+        while let Some(first) = self.deferred.first_entry() {
+            if *first.key() >= floor {
+                break;
+            }
+            first.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change() -> impl Strategy<Value = Change> {
+        let offset = (0u64..3000).prop_map(Offset);
+        prop_oneof![
+            4 => (0u64..3000, 1u64..200).prop_map(|(a, n)| Change::Settle(Offset(a)..Offset(a + n))),
+            1 => (offset.clone(), 1u32..9).prop_map(|(offset, attempts)| Change::Attempts { offset, attempts }),
+            1 => (offset.clone(), any::<Option<i64>>()).prop_map(|(offset, due)| Change::Defer { offset, due: due.map(Millis) }),
+            1 => offset.prop_map(Change::Horizon),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_snapshot_is_the_cursor(changes in prop::collection::vec(change(), 0..60)) {
+            let mut cursor = Cursor::default();
+            changes.iter().for_each(|change| cursor.apply(change));
+            let mut copy = Cursor::default();
+            let encoded = encode_changes(&cursor.snapshot());
+            decode_changes(encoded).unwrap().iter().for_each(|change| copy.apply(change));
+            prop_assert_eq!(copy, cursor);
+        }
+
+        #[test]
+        fn the_floor_never_passes_an_unsettled_offset(changes in prop::collection::vec(change(), 0..60)) {
+            let mut cursor = Cursor::default();
+            let mut oracle = std::collections::BTreeSet::new();
+            for change in &changes {
+                cursor.apply(change);
+                if let Change::Settle(range) = change {
+                    oracle.extend(range.start.0..range.end.0);
+                }
+            }
+            let floor = (0..).find(|offset| !oracle.contains(offset)).unwrap();
+            prop_assert_eq!(cursor.floor(), Offset(floor));
+            for offset in 0..3300 {
+                prop_assert_eq!(cursor.is_settled(Offset(offset)), oracle.contains(&offset));
+            }
+        }
+
+        #[test]
+        fn recovery_keeps_what_was_settled_and_cuts_at_the_end(
+            changes in prop::collection::vec(change(), 0..60), start in 0u64..500, len in 0u64..2500,
+        ) {
+            let (start, end) = (Offset(start), Offset(start + len));
+            let mut before = Cursor::default();
+            changes.iter().for_each(|change| before.apply(change));
+            let after = Cursor::recover(changes, start, end);
+            prop_assert!(after.floor() >= start && after.floor() <= end.max(start));
+            for offset in (start.0..end.0).map(Offset) {
+                prop_assert_eq!(after.is_settled(offset), before.is_settled(offset));
+                prop_assert!(after.redelivered(offset) || offset >= before.horizon());
+            }
+            prop_assert!(!after.is_settled(end.max(start)));
+        }
+    }
+}

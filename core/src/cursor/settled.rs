@@ -1,0 +1,251 @@
+//! A set of offsets that grows toward being a prefix: a floor, and pages of bits above it.
+//!
+//! Memory is one bit an offset between the floor and the highest settled one, less where pages
+//! are full, whatever the order of acks.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use crate::id::Offset;
+
+const WORDS: usize = 16;
+const PAGE: u64 = (WORDS as u64) * 64;
+
+/// Settled offsets: all below the floor, and those above it that are in a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettledSet {
+    floor: u64,
+    pages: BTreeMap<u64, Page>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Page {
+    Full,
+    Bits(Box<[u64; WORDS]>),
+}
+
+impl SettledSet {
+    /// Everything below `floor`, nothing else.
+    pub fn starting_at(floor: Offset) -> Self {
+        Self {
+            floor: floor.0,
+            pages: BTreeMap::new(),
+        }
+    }
+
+    /// The first offset that is not in the set.
+    pub fn floor(&self) -> Offset {
+        Offset(self.floor)
+    }
+
+    /// Whether `offset` is in the set.
+    pub fn contains(&self, offset: Offset) -> bool {
+        offset.0 < self.floor
+            || match self.pages.get(&(offset.0 / PAGE)) {
+                None => false,
+                Some(Page::Full) => true,
+                Some(Page::Bits(words)) => bit(words, offset.0 % PAGE),
+            }
+    }
+
+    /// Adds a range, and moves the floor as far as it goes.
+    pub fn settle(&mut self, range: Range<Offset>) {
+        let (start, end) = (range.start.0.max(self.floor), range.end.0);
+        if start >= end {
+            return;
+        }
+        if start == self.floor {
+            self.floor = end;
+        } else {
+            self.set_bits(start, end);
+        }
+        self.raise_floor();
+    }
+
+    /// Removes everything at or beyond `end`.
+    pub fn clamp(&mut self, end: Offset) {
+        self.floor = self.floor.min(end.0);
+        self.pages.split_off(&end.0.div_ceil(PAGE));
+        let last = end.0 / PAGE;
+        if let Some(page) = self.pages.get_mut(&last) {
+            page.clear(end.0 % PAGE, PAGE);
+            self.drop_if_empty(last);
+        }
+    }
+
+    /// The first offset at or after `from` that is not in the set.
+    pub fn next_missing(&self, from: Offset) -> Offset {
+        let mut at = from.0.max(self.floor);
+        while let Some(page) = self.pages.get(&(at / PAGE)) {
+            match page.first_clear(at % PAGE) {
+                Some(within) => return Offset(at / PAGE * PAGE + within),
+                None => at = (at / PAGE + 1) * PAGE,
+            }
+        }
+        Offset(at)
+    }
+
+    /// How many offsets of `range` are in the set.
+    pub fn count_in(&self, range: Range<Offset>) -> u64 {
+        let (start, end) = (range.start.0, range.end.0);
+        if start >= end {
+            return 0;
+        }
+        let below = self.floor.min(end).saturating_sub(start);
+        let start = start.max(self.floor);
+        if start >= end {
+            return below;
+        }
+        let pages = self.pages.range(start / PAGE..=(end - 1) / PAGE);
+        let above = pages.map(|(number, page)| {
+            let base = number * PAGE;
+            page.count(start.max(base) - base, end.min(base + PAGE) - base)
+        });
+        below + above.sum::<u64>()
+    }
+
+    /// What is in the set above the floor, as ranges in order.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<Offset>> + '_ {
+        let end = self
+            .pages
+            .last_key_value()
+            .map_or(0, |(n, _)| (n + 1) * PAGE);
+        let mut at = self.floor;
+        std::iter::from_fn(move || {
+            while at < end && !self.contains(Offset(at)) {
+                let absent = !self.pages.contains_key(&(at / PAGE));
+                at = if absent {
+                    (at / PAGE + 1) * PAGE
+                } else {
+                    at + 1
+                };
+            }
+            let start = at;
+            at = self.next_missing(Offset(at)).0;
+            (start < end && start < at).then_some(Offset(start)..Offset(at))
+        })
+    }
+
+    fn set_bits(&mut self, start: u64, end: u64) {
+        for number in start / PAGE..=(end - 1) / PAGE {
+            let base = number * PAGE;
+            let (from, to) = (start.max(base) - base, end.min(base + PAGE) - base);
+            let page = self
+                .pages
+                .entry(number)
+                .or_insert_with(|| Page::Bits(Box::new([0; WORDS])));
+            page.set(from, to);
+        }
+    }
+
+    fn raise_floor(&mut self) {
+        self.floor = self.next_missing(Offset(self.floor)).0;
+        let number = self.floor / PAGE;
+        while self
+            .pages
+            .first_key_value()
+            .is_some_and(|(first, _)| *first < number)
+        {
+            self.pages.pop_first();
+        }
+        if self.floor % PAGE != 0
+            && let Some(page) = self.pages.get_mut(&number)
+        {
+            page.clear(0, self.floor % PAGE);
+            self.drop_if_empty(number);
+        }
+    }
+
+    fn drop_if_empty(&mut self, number: u64) {
+        if self
+            .pages
+            .get(&number)
+            .is_some_and(|page| page.count(0, PAGE) == 0)
+        {
+            self.pages.remove(&number);
+        }
+    }
+}
+
+impl Page {
+    fn clear(&mut self, from: u64, to: u64) {
+        if matches!(self, Self::Full) {
+            *self = Self::Bits(Box::new([u64::MAX; WORDS]));
+        }
+        if let Self::Bits(words) = self {
+            (from..to).for_each(|at| words[(at / 64) as usize] &= !(1 << (at % 64)));
+        }
+    }
+
+    fn set(&mut self, from: u64, to: u64) {
+        let Self::Bits(words) = self else { return };
+        (from..to).for_each(|at| words[(at / 64) as usize] |= 1 << (at % 64));
+        if words.iter().all(|word| *word == u64::MAX) {
+            *self = Self::Full;
+        }
+    }
+
+    fn first_clear(&self, from: u64) -> Option<u64> {
+        let Self::Bits(words) = self else { return None };
+        let mut mask = u64::MAX << (from % 64);
+        for (index, word) in words.iter().enumerate().skip((from / 64) as usize) {
+            let clear = !word & mask;
+            if clear != 0 {
+                return Some(index as u64 * 64 + u64::from(clear.trailing_zeros()));
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    fn count(&self, from: u64, to: u64) -> u64 {
+        match self {
+            Self::Full => to - from,
+            Self::Bits(words) if from == 0 && to == PAGE => {
+                words.iter().map(|word| u64::from(word.count_ones())).sum()
+            }
+            Self::Bits(words) => (from..to).filter(|at| bit(words, *at)).count() as u64,
+        }
+    }
+}
+
+fn bit(words: &[u64; WORDS], at: u64) -> bool {
+    words[(at / 64) as usize] >> (at % 64) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), probe in 0u64..7000, len in 0u64..3000) {
+            let mut set = SettledSet::default();
+            let mut oracle = BTreeSet::new();
+            for (start, length) in ranges {
+                set.settle(Offset(start)..Offset(start + length));
+                oracle.extend(start..start + length);
+            }
+            let missing = (probe..).find(|at| !oracle.contains(at)).unwrap();
+            prop_assert_eq!(set.next_missing(Offset(probe)), Offset(missing));
+            let count = oracle.range(probe..probe + len).count() as u64;
+            prop_assert_eq!(set.count_in(Offset(probe)..Offset(probe + len)), count);
+            let above: Vec<_> = set.ranges().flat_map(|r| r.start.0..r.end.0).collect();
+            let expected: Vec<_> = oracle.iter().copied().filter(|at| *at >= set.floor().0).collect();
+            prop_assert_eq!(above, expected);
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_full_costs_nothing_and_the_floor_jumps_over_it() {
+        let mut set = SettledSet::default();
+        set.settle(Offset(1)..Offset(PAGE * 3));
+        assert_eq!(set.pages.values().filter(|p| **p == Page::Full).count(), 2);
+        set.settle(Offset(0)..Offset(1));
+        assert_eq!(set.floor(), Offset(PAGE * 3));
+        assert!(set.pages.is_empty());
+    }
+}

@@ -1,0 +1,219 @@
+//! One partition of a subscription: its cursor, and the leases in front of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use super::{ConsumerId, OwnerId, Receipt};
+use crate::{
+    cursor::{Change, Cursor},
+    id::{Millis, Offset, PartitionId},
+};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lease {
+    pub(super) number: u64,
+    pub(super) owner: OwnerId,
+    pub(super) consumer: Option<ConsumerId>,
+    pub(super) deadline: Option<Millis>,
+}
+
+/// Offsets below `next` are settled, leased, deferred or returned; those from `next` to `end`
+/// are settled or were not looked at yet.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) cursor: Cursor,
+    pub(super) leases: BTreeMap<Offset, Lease>,
+    pub(super) next: Offset,
+    pub(super) reserved: Offset,
+    end: Offset,
+    returned: BTreeSet<Offset>,
+}
+
+impl Lane {
+    pub(super) fn new(cursor: Cursor) -> Self {
+        let mut lane = Self {
+            next: cursor.floor(),
+            end: cursor.floor(),
+            reserved: cursor.horizon(),
+            leases: BTreeMap::new(),
+            returned: BTreeSet::new(),
+            cursor,
+        };
+        lane.skip_settled();
+        lane
+    }
+
+    pub(super) fn advance(&mut self, end: Offset) {
+        self.end = self.end.max(end);
+    }
+
+    pub(super) fn peek(&self) -> Option<Offset> {
+        let fresh = (self.next < self.end).then_some(self.next);
+        self.returned.first().copied().or(fresh)
+    }
+
+    /// A higher horizon to persist, where `offset` comes within half a step of the present one.
+    pub(super) fn wanted_horizon(&self, offset: Offset, step: u64) -> Option<Offset> {
+        let near = offset.plus(step / 2) >= self.cursor.horizon();
+        let higher = offset.plus(step);
+        (near && higher > self.cursor.horizon()).then_some(higher)
+    }
+
+    pub(super) fn lease(
+        &mut self,
+        receipt: Receipt,
+        owner: OwnerId,
+        consumer: Option<ConsumerId>,
+        deadline: Option<Millis>,
+    ) {
+        let offset = receipt.offset;
+        if !self.returned.remove(&offset) {
+            self.next = offset.next();
+            self.skip_settled();
+        }
+        let lease = Lease {
+            number: receipt.lease,
+            owner,
+            consumer,
+            deadline,
+        };
+        let before = self.leases.insert(offset, lease);
+        assert!(before.is_none(), "one message, one holder");
+    }
+
+    /// Ends the lease that `receipt` names, if it is still that one.
+    pub(super) fn end_lease(&mut self, receipt: Receipt) -> Option<Lease> {
+        let lease = self.leases.get(&receipt.offset)?;
+        (lease.number == receipt.lease)
+            .then(|| self.leases.remove(&receipt.offset))
+            .flatten()
+    }
+
+    /// Back to its place: served before anything behind it.
+    pub(super) fn give_back(&mut self, offset: Offset) {
+        if !self.cursor.is_settled(offset) {
+            self.returned.insert(offset);
+        }
+    }
+
+    /// Waiting messages, as ranges; all become settled.
+    pub(super) fn purge(&mut self) -> Vec<Range<Offset>> {
+        let mut ranges: Vec<Range<Offset>> = Vec::new();
+        let mut add = |range: Range<Offset>| match ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => ranges.push(range),
+        };
+        std::mem::take(&mut self.returned)
+            .into_iter()
+            .for_each(|offset| add(offset..offset.next()));
+        while self.next < self.end {
+            let start = self.next;
+            let mut end = start;
+            while end < self.end && self.is_fresh(end) {
+                end = end.next();
+            }
+            add(start..end);
+            self.next = end;
+            self.skip_settled();
+        }
+        for range in &ranges {
+            self.cursor.apply(&Change::Settle(range.clone()));
+        }
+        ranges
+    }
+
+    pub(super) fn vanish(&mut self, range: Range<Offset>) -> Vec<Lease> {
+        self.cursor.apply(&Change::Settle(range.clone()));
+        let offsets: Vec<_> = self.leases.range(range.clone()).map(|(o, _)| *o).collect();
+        let ended = offsets
+            .iter()
+            .filter_map(|offset| self.leases.remove(offset));
+        let ended = ended.collect();
+        self.returned.retain(|offset| !range.contains(offset));
+        self.skip_settled();
+        ended
+    }
+
+    pub(super) fn seek(&mut self, to: Offset) -> Vec<Lease> {
+        self.cursor.apply(&Change::Seek(to));
+        self.returned.clear();
+        self.next = to;
+        std::mem::take(&mut self.leases).into_values().collect()
+    }
+
+    pub(super) fn expired(&self, partition: PartitionId, now: Millis) -> Vec<(Receipt, Lease)> {
+        let past = |lease: &Lease| lease.deadline.is_some_and(|deadline| deadline <= now);
+        self.leases_where(partition, past)
+    }
+
+    pub(super) fn leases_where(
+        &self,
+        partition: PartitionId,
+        wanted: impl Fn(&Lease) -> bool,
+    ) -> Vec<(Receipt, Lease)> {
+        let chosen = self.leases.iter().filter(|(_, lease)| wanted(lease));
+        chosen
+            .map(|(offset, lease)| {
+                let receipt = Receipt {
+                    partition,
+                    offset: *offset,
+                    lease: lease.number,
+                };
+                (receipt, *lease)
+            })
+            .collect()
+    }
+
+    pub(super) fn take_due(&mut self, now: Millis) -> Vec<Offset> {
+        let due: Vec<_> = self
+            .cursor
+            .deferred()
+            .filter(|(_, due)| *due <= now)
+            .map(|(offset, _)| offset)
+            .collect();
+        for offset in &due {
+            self.cursor.apply(&Change::Defer {
+                offset: *offset,
+                due: None,
+            });
+            if *offset < self.next {
+                self.returned.insert(*offset);
+            }
+        }
+        due
+    }
+
+    pub(super) fn next_tick(&self) -> Option<Millis> {
+        let deadlines = self.leases.values().filter_map(|lease| lease.deadline);
+        deadlines
+            .chain(self.cursor.deferred().map(|(_, due)| due))
+            .min()
+    }
+
+    pub(super) fn ready(&self) -> u64 {
+        let span = self.end.0.saturating_sub(self.next.0);
+        let settled = self.cursor.settled_in(self.next..self.end);
+        let ahead = self
+            .cursor
+            .deferred()
+            .filter(|(offset, _)| *offset >= self.next);
+        self.returned.len() as u64 + span - settled - ahead.count() as u64
+    }
+
+    fn is_fresh(&self, offset: Offset) -> bool {
+        !self.cursor.is_settled(offset) && self.cursor.deferred_until(offset).is_none()
+    }
+
+    fn skip_settled(&mut self) {
+        loop {
+            self.next = self.cursor.next_unsettled(self.next);
+            // Deferred before a restart: it stays out of turn until it is due.
+            if self.cursor.deferred_until(self.next).is_none() {
+                return;
+            }
+            self.next = self.next.next();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! How a lease ends.
+
+use super::{Dispatcher, OwnerId, Receipt, partition_id};
+use crate::{
+    cursor::Change,
+    id::{Millis, PartitionId},
+};
+
+/// What becomes of a leased message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// Done, or rejected with a reason that the shell has dealt with.
+    Done,
+    /// To be delivered again, at its original place, at once or not before `until`.
+    Release {
+        /// The earliest time, or `None` for at once.
+        until: Option<Millis>,
+    },
+    /// It never reached the consumer: as if it had not been delivered.
+    Unsent,
+    /// The lease lasts until then.
+    Extend {
+        /// The new deadline.
+        until: Millis,
+    },
+}
+
+impl Dispatcher {
+    /// Settles one delivery; `false` where its lease has ended before.
+    pub fn settle(&mut self, receipt: Receipt, settle: Settle) -> bool {
+        let Some(lane) = self.lanes.get_mut(receipt.partition.0 as usize) else {
+            return false;
+        };
+        if let Settle::Extend { until } = settle {
+            let lease = lane.leases.get_mut(&receipt.offset);
+            return lease
+                .filter(|lease| lease.number == receipt.lease)
+                .map(|lease| lease.deadline = Some(until))
+                .is_some();
+        }
+        let Some(lease) = lane.end_lease(receipt) else {
+            return false;
+        };
+        let offset = receipt.offset;
+        let mut changes = Vec::new();
+        match settle {
+            Settle::Done => changes.push(Change::Settle(offset..offset.next())),
+            Settle::Release { until } => {
+                let attempts = lane.cursor.attempts(offset).saturating_add(1);
+                changes.push(Change::Attempts { offset, attempts });
+                changes.extend(until.map(|due| Change::Defer {
+                    offset,
+                    due: Some(due),
+                }));
+            }
+            Settle::Unsent | Settle::Extend { .. } => {}
+        }
+        changes.iter().for_each(|change| lane.cursor.apply(change));
+        if lane.cursor.deferred_until(offset).is_none() {
+            lane.give_back(offset);
+        }
+        self.consumers.give_back(lease.consumer);
+        changes
+            .into_iter()
+            .for_each(|change| self.push_change(receipt.partition, change));
+        true
+    }
+
+    /// Releases every lease of an owner that is gone; returns how many there were.
+    pub fn release_owner(&mut self, owner: OwnerId) -> usize {
+        let mut released = 0;
+        for index in 0..self.lanes.len() {
+            let held = self.lanes[index].leases_where(partition_id(index), |l| l.owner == owner);
+            released += held.len();
+            for (receipt, _) in held {
+                self.settle(receipt, Settle::Release { until: None });
+            }
+        }
+        released
+    }
+
+    /// Adds a change; an ack behind the last one lengthens it.
+    fn push_change(&mut self, partition: PartitionId, change: Change) {
+        if let (Some((last_partition, Change::Settle(last))), Change::Settle(range)) =
+            (self.changes.last_mut(), &change)
+            && *last_partition == partition
+            && last.end == range.start
+        {
+            last.end = range.end;
+            return;
+        }
+        self.changes.push((partition, change));
+    }
+}
