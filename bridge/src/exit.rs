@@ -7,7 +7,7 @@ use standpipe_core::{Error, ErrorKind};
 /// What a program's end means to the script that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// All was done, or a signal asked for the end and it was a clean one.
     Ok = 0,
     /// The command line is wrong (`EX_USAGE`).
@@ -28,14 +28,14 @@ impl From<Exit> for ExitCode {
 
 /// Why a command ended early: the code for scripts, the message for people.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub(crate) struct Failure {
     exit: Exit,
     message: String,
 }
 
 impl Failure {
     /// A failure with the code `exit`; `message` holds the value and the fix.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
@@ -43,22 +43,22 @@ impl Failure {
     }
 
     /// A failure of the command line itself.
-    pub fn usage(message: impl fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, message.to_string())
     }
 
     /// A failure of the configuration.
-    pub fn config(message: impl fmt::Display) -> Self {
+    pub(crate) fn config(message: impl fmt::Display) -> Self {
         Self::new(Exit::Config, message.to_string())
     }
 
     /// The code to end with.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
     /// Whether stdout's reader went away, which is no news to anybody.
-    pub fn is_broken_pipe(&self) -> bool {
+    pub(crate) fn is_broken_pipe(&self) -> bool {
         self.exit == Exit::Ok
     }
 }

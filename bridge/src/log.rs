@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// A line of text.
     #[default]
     Text,
@@ -16,7 +16,7 @@ pub enum LogFormat {
 
 /// Starts logging; `RUST_LOG` sets the level, else `default` (`warn`, `standpipe=info`, …).
 /// A second call in one process changes nothing.
-pub fn start(format: LogFormat, default: &str) {
+pub(crate) fn start(format: LogFormat, default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {

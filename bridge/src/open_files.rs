@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the soft limit on open files to the hard one and returns what holds now; `None` is no limit.
 /// Where the system refuses, the old limit stays.
-pub fn raise_limit() -> Option<u64> {
+pub(crate) fn raise_limit() -> Option<u64> {
     let now = getrlimit(Resource::Nofile);
     let wanted = Rlimit {
         current: now.maximum,

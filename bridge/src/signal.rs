@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// Where the handlers cannot be installed.
-pub fn on_stop() -> std::io::Result<CancellationToken> {
+pub(crate) fn on_stop() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;

@@ -1,1 +1,4 @@
-//! Files, stdin and stdout as sources and destinations.
+//! Files, stdin and stdout as sources and destinations: `file://PATH?format=envelope|lines|csv` and `-`.
+#![allow(dead_code)]
+mod csv;
+mod lines;

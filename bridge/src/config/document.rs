@@ -53,7 +53,9 @@ impl Document {
 
     /// A problem that the `config` crate found, at the place that it names.
     pub(super) fn unreadable(&self, error: &config::ConfigError) -> Problem {
-        let text = error.to_string();
+        // The `config` crate writes `route[0]to`.
+        let text = error.to_string().replace("]", "].").replace("].`", "]`");
+        let text = text.replace("]..", "].");
         let named = self
             .places
             .iter()

@@ -16,7 +16,7 @@ const UNITS: [(&str, u64); 5] = [
 ///
 /// # Errors
 /// A message with the value and the known units.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write 500ms, 5s, 10m, 1h or 7d");
     if text.is_empty() {
         return Err(wrong());

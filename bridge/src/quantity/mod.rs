@@ -3,8 +3,8 @@
 mod duration;
 mod size;
 
-pub use duration::parse_duration;
-pub use size::parse_size;
+pub(crate) use duration::parse_duration;
+pub(crate) use size::parse_size;
 
 /// Splits `text` into its leading number and what follows it.
 fn split_number(text: &str) -> Option<(u64, &str)> {

@@ -20,7 +20,7 @@ const UNITS: [(&str, u64); 11] = [
 ///
 /// # Errors
 /// A message with the value and the known units.
-pub fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size; write 512KiB, 16MiB or 10GB");
     let (number, unit) = split_number(text).ok_or_else(wrong)?;
     let unit = unit.to_ascii_lowercase();

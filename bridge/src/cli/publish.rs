@@ -1,0 +1,27 @@
+//! `standpipe pub`: stdin to an address.
+
+use clap::Args;
+
+use crate::exit::Failure;
+
+/// Publish what comes on stdin: an envelope a line, or with --lines a payload a line
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  echo hello | standpipe pub --lines standpipe://127.0.0.1:5670/greetings
+  echo '{\"key\":\"AA\",\"payload\":\"x\",\"headers\":[[\"n\",{\"i64\":\"5\"}]]}' | standpipe pub kafka://127.0.0.1:9092/flights
+  standpipe sub A --drain | jq -c . | standpipe pub B        copies A exactly")]
+pub(crate) struct Pub {
+    /// Where to publish: standpipe://, amqp://, kafka://, grpc:// or file://
+    address: String,
+
+    /// Each line of stdin is a payload, not an envelope
+    #[arg(long)]
+    lines: bool,
+}
+
+impl Pub {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        Err(Failure::usage("pub"))
+    }
+}
