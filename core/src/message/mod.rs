@@ -4,6 +4,7 @@ mod annotations;
 mod headers;
 mod props;
 mod text;
+pub mod typed;
 mod value;
 
 pub use annotations::Annotations;
