@@ -1,1 +1,4 @@
-//! Placeholder crate root.
+//! gRPC for Standpipe.
+
+pub mod codec;
+pub mod proto;
