@@ -28,7 +28,7 @@ note_pid() { echo "$2 $(started_at "$2")" >"$1"; }
 running() {
   local pid since
   [ -f "$1" ] && read -r pid since <"$1" && [ "$(started_at "$pid")" = "$since" ] &&
-    [ "$(awk '{print $3}' "/proc/$pid/stat")" != Z ]
+    [ "$(awk '{print $3}' "/proc/$pid/stat" 2>/dev/null)" != Z ]
 }
 
 end() {  # end PIDFILE SECONDS: SIGTERM, and SIGKILL when it has not ended by then
