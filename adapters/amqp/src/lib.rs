@@ -1,1 +1,4 @@
-//! Placeholder crate root.
+//! AMQP 0-9-1 for Standpipe: the codec of stored messages, and the frontend that RabbitMQ's
+//! clients talk to.
+
+pub mod codec;
