@@ -1,0 +1,391 @@
+//! Examples, each of one rule.
+
+use super::*;
+use crate::error::ErrorKind;
+
+fn router_with(kind: ExchangeKind) -> Router {
+    let mut router = Router::new("/");
+    router.declare(ExchangeSpec::new("x", kind)).unwrap();
+    router
+}
+
+fn names(routed: &[Arc<str>]) -> Vec<&str> {
+    routed.iter().map(AsRef::as_ref).collect()
+}
+
+#[test]
+fn the_default_exchange_routes_to_the_topic_of_the_keys_name() {
+    let router = Router::new("/");
+    assert_eq!(
+        names(&routed(&router, "", "flights", &Headers::default())),
+        ["flights"]
+    );
+}
+
+#[test]
+fn predeclared_exchanges_are_there_with_their_kinds() {
+    let router = Router::new("/");
+    let kind = |name| router.exchange(name).map(|spec| spec.kind);
+    assert_eq!(kind("amq.direct"), Some(ExchangeKind::Direct));
+    assert_eq!(kind("amq.fanout"), Some(ExchangeKind::Fanout));
+    assert_eq!(kind("amq.topic"), Some(ExchangeKind::Topic));
+    assert_eq!(kind("amq.headers"), Some(ExchangeKind::Headers));
+    assert_eq!(kind("amq.match"), Some(ExchangeKind::Headers));
+    assert!(
+        router
+            .exchanges()
+            .all(|spec| spec.durable && spec.is_predeclared())
+    );
+}
+
+#[test]
+fn declaring_again_with_another_kind_names_the_difference() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let again = router.declare(ExchangeSpec::new("x", ExchangeKind::Direct));
+    assert_eq!(again.unwrap(), Declared { created: false });
+    let error = router
+        .declare(ExchangeSpec::new("x", ExchangeKind::Fanout))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(
+        error.message(),
+        "inequivalent arg 'type' for exchange 'x' in vhost '/': received 'fanout' but current is 'direct'"
+    );
+}
+
+#[test]
+fn declaring_again_with_another_flag_names_the_flag() {
+    let changes: [(&str, fn(&mut ExchangeSpec)); 3] = [
+        ("'durable'", |spec| spec.durable = false),
+        ("'auto_delete'", |spec| spec.auto_delete = true),
+        ("'internal'", |spec| spec.internal = true),
+    ];
+    for (name, change) in changes {
+        let mut router = router_with(ExchangeKind::Direct);
+        let mut spec = ExchangeSpec::new("x", ExchangeKind::Direct);
+        change(&mut spec);
+        let error = router.declare(spec).unwrap_err();
+        assert!(error.message().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn only_the_alternate_exchange_argument_has_to_be_equal() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let mut spec = ExchangeSpec::new("x", ExchangeKind::Direct);
+    spec.arguments = arguments(&[("note", "n".into())]);
+    assert!(router.declare(spec.clone()).is_ok());
+    spec.arguments = arguments(&[("alternate-exchange", "y".into())]);
+    let error = router.declare(spec).unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with("received the value 'y' but current is none"),
+        "{error}"
+    );
+}
+
+#[test]
+fn reserved_names_and_the_default_exchange_are_denied() {
+    let mut router = Router::new("/");
+    let kinds = [
+        router
+            .declare(ExchangeSpec::new("amq.own", ExchangeKind::Direct))
+            .unwrap_err(),
+        router
+            .declare(ExchangeSpec::new("", ExchangeKind::Direct))
+            .unwrap_err(),
+        router.delete("amq.topic", false).unwrap_err(),
+        router.delete("", false).unwrap_err(),
+        router.bind(Binding::new("", topic("q"), "q")).unwrap_err(),
+        router
+            .bind(Binding::new("amq.direct", exchange(""), "q"))
+            .unwrap_err(),
+    ];
+    assert!(kinds.iter().all(|error| error.kind() == ErrorKind::Denied));
+}
+
+#[test]
+fn publishing_to_an_internal_or_absent_exchange_is_refused() {
+    let mut router = Router::new("/");
+    let mut spec = ExchangeSpec::new("inner", ExchangeKind::Fanout);
+    spec.internal = true;
+    router.declare(spec).unwrap();
+    router.bind(Binding::new("inner", topic("q"), "")).unwrap();
+    router
+        .bind(Binding::new("amq.fanout", exchange("inner"), ""))
+        .unwrap();
+    let mut out = vec![Arc::from("stale")];
+    let none = Headers::default();
+    let error = router.route("inner", b"", &none, &mut out).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(out.is_empty());
+    let error = router.route("gone", b"", &none, &mut out).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.message(), "no exchange 'gone' in vhost '/'");
+    assert_eq!(names(&routed(&router, "amq.fanout", "", &none)), ["q"]);
+}
+
+#[test]
+fn binding_twice_is_once_and_the_order_of_arguments_is_nothing() {
+    let mut router = router_with(ExchangeKind::Headers);
+    let binding = Binding::new("x", topic("q"), "");
+    let one = arguments(&[("a", "1".into()), ("b", "2".into())]);
+    let two = arguments(&[("b", "2".into()), ("a", "1".into())]);
+    assert!(router.bind(binding.clone().with_arguments(one)).unwrap());
+    assert!(!router.bind(binding.with_arguments(two)).unwrap());
+    assert_eq!(router.bindings().count(), 1);
+}
+
+#[test]
+fn a_topic_reached_by_many_bindings_comes_once() {
+    let mut router = router_with(ExchangeKind::Topic);
+    for pattern in ["#", "a.*", "*.b", "a.b", "#.b"] {
+        router.bind(Binding::new("x", topic("q"), pattern)).unwrap();
+    }
+    router.bind(Binding::new("x", topic("p"), "#")).unwrap();
+    assert_eq!(
+        names(&routed(&router, "x", "a.b", &Headers::default())),
+        ["p", "q"]
+    );
+}
+
+#[test]
+fn bindings_that_differ_only_in_arguments_hold_independently() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let plain = Binding::new("x", topic("q"), "k");
+    let noted = plain
+        .clone()
+        .with_arguments(arguments(&[("n", Value::Null)]));
+    assert!(router.bind(plain.clone()).unwrap());
+    assert!(router.bind(noted).unwrap());
+    router.unbind(&plain).unwrap();
+    assert_eq!(
+        names(&routed(&router, "x", "k", &Headers::default())),
+        ["q"]
+    );
+}
+
+#[test]
+fn a_cycle_of_exchanges_ends() {
+    let mut router = Router::new("/");
+    for name in ["a", "b", "c"] {
+        router
+            .declare(ExchangeSpec::new(name, ExchangeKind::Fanout))
+            .unwrap();
+        router.bind(Binding::new(name, topic(name), "")).unwrap();
+    }
+    for (from, to) in [("a", "b"), ("b", "c"), ("c", "a"), ("a", "a")] {
+        router.bind(Binding::new(from, exchange(to), "")).unwrap();
+    }
+    assert_eq!(
+        names(&routed(&router, "b", "", &Headers::default())),
+        ["a", "b", "c"]
+    );
+}
+
+#[test]
+fn an_auto_delete_exchange_goes_with_its_last_binding_and_takes_the_chain_along() {
+    let mut router = Router::new("/");
+    for name in ["outer", "inner"] {
+        let mut spec = ExchangeSpec::new(name, ExchangeKind::Fanout);
+        spec.auto_delete = true;
+        router.declare(spec).unwrap();
+    }
+    router
+        .bind(Binding::new("outer", exchange("inner"), ""))
+        .unwrap();
+    router.bind(Binding::new("inner", topic("q"), "")).unwrap();
+    router.bind(Binding::new("inner", topic("p"), "")).unwrap();
+    assert!(router.unbind_topic("p").exchanges.is_empty());
+    let removed = router.unbind_topic("q");
+    let gone: Vec<_> = removed
+        .exchanges
+        .iter()
+        .map(|spec| spec.name.as_ref())
+        .collect();
+    assert_eq!(gone, ["inner", "outer"]);
+    assert_eq!(removed.bindings.len(), 2);
+    assert_eq!(router.bindings().count(), 0);
+}
+
+#[test]
+fn delete_if_unused_keeps_a_used_exchange() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let binding = Binding::new("x", topic("q"), "k");
+    router.bind(binding.clone()).unwrap();
+    let error = router.delete("x", true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.message(), "exchange 'x' in vhost '/' in use");
+    router.unbind(&binding).unwrap();
+    assert_eq!(router.delete("x", true).unwrap().exchanges.len(), 1);
+    assert!(router.delete("x", true).unwrap().is_empty());
+}
+
+#[test]
+fn deleting_an_exchange_takes_bindings_on_both_sides() {
+    let mut router = router_with(ExchangeKind::Direct);
+    router.bind(Binding::new("x", topic("q"), "k")).unwrap();
+    router
+        .bind(Binding::new("amq.fanout", exchange("x"), ""))
+        .unwrap();
+    assert_eq!(router.delete("x", false).unwrap().bindings.len(), 2);
+    router
+        .declare(ExchangeSpec::new("x", ExchangeKind::Fanout))
+        .unwrap();
+    assert!(routed(&router, "x", "k", &Headers::default()).is_empty());
+}
+
+#[test]
+fn x_match_says_all_or_any_and_whether_x_headers_count() {
+    let fact = |pairs: &[(&str, &str)]| -> Headers {
+        pairs
+            .iter()
+            .map(|(n, v)| ((*n).into(), (*v).into()))
+            .collect()
+    };
+    let (both, one, x_only) = (
+        fact(&[("a", "1"), ("x-b", "2")]),
+        fact(&[("a", "1"), ("x-b", "other")]),
+        fact(&[("x-b", "2")]),
+    );
+    let cases = [
+        (None, [true, true, false]),
+        (Some("all"), [true, true, false]),
+        (Some("any"), [true, true, false]),
+        (Some("all-with-x"), [true, false, false]),
+        (Some("any-with-x"), [true, true, true]),
+    ];
+    for (x_match, expected) in cases {
+        let mut router = router_with(ExchangeKind::Headers);
+        let mut wanted = arguments(&[("a", "1".into()), ("x-b", "2".into())]);
+        wanted.extend(x_match.map(|word| ("x-match".into(), word.into())));
+        router
+            .bind(Binding::new("x", topic("q"), "").with_arguments(wanted))
+            .unwrap();
+        let actual = [&both, &one, &x_only].map(|h| !routed(&router, "x", "", h).is_empty());
+        assert_eq!(actual, expected, "{x_match:?}");
+    }
+}
+
+#[test]
+fn headers_match_null_by_presence_and_integers_across_widths() {
+    let mut router = router_with(ExchangeKind::Headers);
+    let wanted = arguments(&[("present", Value::Null), ("n", Value::I32(5))]);
+    router
+        .bind(Binding::new("x", topic("q"), "").with_arguments(wanted))
+        .unwrap();
+    let with = |n: Value| -> Headers {
+        let pairs = [("present", Value::from("")), ("n", n)];
+        pairs
+            .into_iter()
+            .map(|(name, v)| (name.into(), v))
+            .collect()
+    };
+    assert!(!routed(&router, "x", "", &with(Value::I64(5))).is_empty());
+    assert!(routed(&router, "x", "", &with(Value::I64(6))).is_empty());
+    assert!(routed(&router, "x", "", &with(Value::from("5"))).is_empty());
+    assert!(routed(&router, "x", "", &with(Value::F64(5.0))).is_empty());
+}
+
+#[test]
+fn all_of_nothing_matches_and_any_of_nothing_does_not() {
+    for (word, expected) in [("all", 1), ("any", 0)] {
+        let mut router = router_with(ExchangeKind::Headers);
+        let rule = arguments(&[("x-match", word.into())]);
+        router
+            .bind(Binding::new("x", topic("q"), "").with_arguments(rule))
+            .unwrap();
+        assert_eq!(
+            routed(&router, "x", "", &Headers::default()).len(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn an_unknown_x_match_is_invalid_and_binds_nothing() {
+    let mut router = router_with(ExchangeKind::Headers);
+    for value in ["most".into(), Value::I32(1)] {
+        let binding = Binding::new("x", topic("q"), "");
+        let binding = binding.with_arguments(arguments(&[("x-match", value)]));
+        assert_eq!(router.bind(binding).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    assert_eq!(router.bindings().count(), 0);
+}
+
+#[test]
+fn limits_are_named_when_they_are_hit() {
+    let limits = Limits {
+        exchanges: 6,
+        bindings: 1,
+        ..Limits::default()
+    };
+    let mut router = Router::with_limits("/", limits);
+    router
+        .declare(ExchangeSpec::new("x", ExchangeKind::Direct))
+        .unwrap();
+    let deep = (0..40).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+    let bind = |key: &str| Binding::new("x", topic("q"), key);
+    let nested = bind("k").with_arguments(arguments(&[("deep", deep)]));
+    let nested = router.bind(nested).unwrap_err();
+    let long_key = router.bind(bind(&"k".repeat(256))).unwrap_err();
+    assert!(router.bind(bind(&"k".repeat(255))).unwrap());
+    let errors = [
+        (
+            router
+                .declare(ExchangeSpec::new("y", ExchangeKind::Direct))
+                .unwrap_err(),
+            "6 exchanges",
+        ),
+        (router.bind(bind("j")).unwrap_err(), "1 bindings"),
+        (nested, "the limit is 32"),
+        (long_key, "the limit is 255"),
+    ];
+    for (error, part) in errors {
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert!(error.message().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn an_unbind_needs_its_exchanges_and_not_the_binding() {
+    let mut router = router_with(ExchangeKind::Direct);
+    assert!(
+        router
+            .unbind(&Binding::new("x", topic("q"), "k"))
+            .unwrap()
+            .is_empty()
+    );
+    let error = router
+        .unbind(&Binding::new("gone", topic("q"), "k"))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn specs_and_bindings_survive_serialisation_exactly() {
+    let mut spec = ExchangeSpec::new("x", ExchangeKind::Topic);
+    spec.arguments = arguments(&[("f", Value::F64(1.5)), ("t", "text".into())]);
+    let text = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<ExchangeSpec>(&text).unwrap(), spec);
+    let key = crate::message::Text::from_bytes(vec![b'a', 0xff]);
+    for key in [key, "a.*".into()] {
+        let binding = Binding::new("x", exchange("y"), key).with_arguments(spec.arguments.clone());
+        let text = serde_json::to_string(&binding).unwrap();
+        assert_eq!(serde_json::from_str::<Binding>(&text).unwrap(), binding);
+    }
+}
+
+#[test]
+fn a_hostile_pattern_costs_no_more_than_its_length() {
+    let mut router = router_with(ExchangeKind::Topic);
+    let pattern = "#.a.".repeat(60) + "b";
+    router
+        .bind(Binding::new("x", topic("q"), pattern.as_str()))
+        .unwrap();
+    let key = "a.".repeat(120) + "a";
+    assert!(routed(&router, "x", &key, &Headers::default()).is_empty());
+    let key = "a.".repeat(120) + "b";
+    assert_eq!(routed(&router, "x", &key, &Headers::default()).len(), 1);
+}
