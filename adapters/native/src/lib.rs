@@ -1,1 +1,3 @@
-//! Placeholder crate root.
+//! Standpipe's own store and its own wire protocol.
+
+pub mod codec;
