@@ -1,4 +1,8 @@
 //! Standpipe: one stored message, every protocol, both ways.
 
+mod drivers;
+
 pub mod config;
-pub mod server;
+pub mod route;
+
+pub use drivers::registry;

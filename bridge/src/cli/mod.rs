@@ -3,9 +3,9 @@
 mod check;
 mod cp;
 mod publish;
-mod serve;
 mod subscribe;
 mod topic;
+mod topic_talk;
 
 use clap::{Parser, Subcommand};
 
@@ -40,7 +40,6 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  standpipe serve                                            start the broker here
   echo hello | standpipe pub --lines standpipe://127.0.0.1:5670/greetings
   standpipe sub 'kafka://127.0.0.1:9092/greetings' --drain   read it as Kafka's clients do
   standpipe cp 'amqp://guest:guest@127.0.0.1:5672/%2f?queue=q' kafka://127.0.0.1:9092/t
@@ -49,7 +48,6 @@ Exit codes: 0 done (also after SIGTERM), 64 usage, 65 data, 69 no connection, 78
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
     Pub(publish::Pub),
     Sub(subscribe::Sub),
     Cp(cp::Cp),
@@ -79,7 +77,6 @@ impl Command {
     /// What is logged where `RUST_LOG` is silent: a daemon tells more than a filter.
     fn log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
             _ => "warn",
         }
     }
@@ -91,7 +88,6 @@ fn run(command: Command) -> Result<(), Failure> {
         .build()?;
     let end = runtime.block_on(async {
         match command {
-            Command::Serve(serve) => serve.run().await,
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Cp(cp) => cp.run().await,

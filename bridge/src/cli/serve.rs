@@ -1,11 +1,17 @@
 //! `standpipe serve`: the broker with its frontends and routes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use standpipe::config::Endpoint;
+use standpipe::{
+    config::{Config, Endpoint},
+    server::{Exposure, Protocol, Server, ServerBuilder},
+};
+use standpipe_core::ErrorKind;
+use tokio_util::sync::CancellationToken;
 
-use crate::exit::Failure;
+use super::serve_talk;
+use crate::{exit::Failure, open_files, signal};
 
 /// Start the broker, and the routes of a configuration
 #[derive(Debug, Args)]
@@ -59,6 +65,74 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        Err(Failure::usage("serve"))
+        let stop = signal::on_stop()?;
+        open_files::raise_limit();
+        let config = Config::load(self.config.as_deref(), &standpipe::registry()).map_err(Failure::config)?;
+        let data = self.data.clone().or_else(|| config.data.clone());
+        let data = data.unwrap_or_else(|| PathBuf::from("standpipe-data"));
+        let mut server = self.settings(config, &data).start().await.map_err(refused)?;
+        if self.ephemeral {
+            serve_talk::announce(&server)?;
+            end_with_stdin(stop.clone());
+        } else {
+            serve_talk::greet(&server, &data);
+        }
+        let failed = tokio::select! {
+            () = stop.cancelled() => None,
+            error = server.failed() => Some(error),
+        };
+        server.shutdown().await?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
+
+    fn settings(&self, config: Config, data: &Path) -> ServerBuilder {
+        let mut settings = Server::builder().routes(config.routes);
+        for protocol in Protocol::ALL {
+            let endpoint = match (self.flag(protocol), self.ephemeral, protocol) {
+                (Some(endpoint), ..) => endpoint.clone(),
+                (None, true, Protocol::Http) => Endpoint::Off,
+                (None, true, _) => Endpoint::loopback(0),
+                (None, false, _) => protocol.endpoint(&config.listen),
+            };
+            settings = settings.listen(protocol, endpoint);
+        }
+        if !self.ephemeral {
+            settings = settings.data(data);
+        }
+        if self.insecure {
+            settings = settings.exposure(Exposure::Insecure);
+        }
+        let advertise = self.kafka_advertise.clone().or(config.listen.kafka_advertise);
+        match advertise {
+            Some(endpoint) => settings.kafka_advertise(endpoint),
+            None => settings,
+        }
+    }
+
+    fn flag(&self, protocol: Protocol) -> Option<&Endpoint> {
+        match protocol {
+            Protocol::Amqp => self.amqp.as_ref(),
+            Protocol::Kafka => self.kafka.as_ref(),
+            Protocol::Grpc => self.grpc.as_ref(),
+            Protocol::Native => self.native.as_ref(),
+            Protocol::Http => self.http.as_ref(),
+        }
+    }
+}
+
+/// A refusal before anything is served: wrong settings are the configuration's fault.
+fn refused(error: standpipe_core::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Invalid | ErrorKind::Unsupported => Failure::config(error),
+        _ => error.into(),
+    }
+}
+
+/// Whoever started us holds our stdin; when it closes, by its end or its death, so do we.
+fn end_with_stdin(stop: CancellationToken) {
+    tokio::spawn(async move {
+        let end = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+        tracing::info!(?end, "stdin has ended");
+        stop.cancel();
+    });
 }

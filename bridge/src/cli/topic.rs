@@ -1,8 +1,15 @@
 //! `standpipe topic`: look at topics and change them, over the native protocol.
 
-use clap::{Args, Subcommand};
+use std::num::NonZeroU32;
 
-use crate::exit::Failure;
+use clap::{Args, Subcommand, ValueEnum};
+use standpipe_core::driver::NewTopic;
+
+use super::topic_talk;
+use crate::{
+    exit::Failure,
+    quantity::{parse_duration, parse_size},
+};
 
 /// List, create, describe, purge and delete topics
 #[derive(Debug, Args)]
@@ -42,15 +49,20 @@ enum Action {
     Create {
         /// Its name
         name: String,
-        /// How many partitions
-        #[arg(long, value_name = "N", default_value = "1")]
-        partitions: std::num::NonZeroU32,
+        /// How many partitions [default: 1]
+        #[arg(long, value_name = "N")]
+        partitions: Option<NonZeroU32>,
         /// What makes messages go
         #[arg(long, value_name = "settled|forever|TIME|SIZE|compact")]
         retention: Option<String>,
         /// What a confirmation waits for where the publisher does not say
-        #[arg(long, value_name = "memory|os|disk")]
-        durability: Option<String>,
+        #[arg(
+            long,
+            value_enum,
+            value_name = "memory|os|disk",
+            hide_possible_values = true
+        )]
+        durability: Option<DurabilityWord>,
     },
     /// Show a topic, its subscriptions, and which of them holds the log
     #[command(after_help = "Example:\n  standpipe topic describe orders")]
@@ -74,6 +86,91 @@ enum Action {
 
 impl Topic {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        Err(Failure::usage("topic"))
+        let registry = standpipe::registry();
+        let address = registry.address(&self.address).map_err(Failure::usage)?;
+        let new = self.action.new_topic()?;
+        let admin = registry.driver(&address)?.admin(&address).await?;
+        match &self.action {
+            Action::List => topic_talk::list(&admin.list().await?, self.json),
+            Action::Describe { name } => {
+                topic_talk::describe(&admin.describe(name).await?, self.json)
+            }
+            Action::Create { .. } => Ok(admin.create(new).await?),
+            Action::Delete { name } => Ok(admin.delete(name).await?),
+            Action::Purge { name } => topic_talk::purged(admin.purge(name).await?, self.json),
+        }
+    }
+}
+
+impl Action {
+    /// What `create` asks for; its words are checked before anything is opened.
+    fn new_topic(&self) -> Result<NewTopic, Failure> {
+        let mut topic = NewTopic {
+            name: String::new(),
+            partitions: None,
+            retention: None,
+            durability: None,
+        };
+        if let Self::Create {
+            name,
+            partitions,
+            retention,
+            durability,
+        } = self
+        {
+            if let Some(word) = retention {
+                check_retention(word).map_err(Failure::usage)?;
+            }
+            topic.name.clone_from(name);
+            topic.partitions = *partitions;
+            topic.retention.clone_from(retention);
+            topic.durability = durability.map(|word| word.to_string());
+        }
+        Ok(topic)
+    }
+}
+
+fn check_retention(word: &str) -> Result<(), String> {
+    let is_word = matches!(word, "settled" | "forever" | "compact");
+    if is_word || parse_duration(word).is_ok() || parse_size(word).is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "unknown retention `{word}`; write settled, forever, compact, a time such as 7d, \
+         or a size such as 10GB"
+    ))
+}
+
+/// The durabilities of the design's section 5.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DurabilityWord {
+    /// Confirmed once it is in memory
+    Memory,
+    /// Confirmed once the operating system has it
+    Os,
+    /// Confirmed once it is on the disk
+    Disk,
+}
+
+impl std::fmt::Display for DurabilityWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Os => "os",
+            Self::Disk => "disk",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retentions_are_words_times_or_sizes() {
+        for word in ["settled", "forever", "compact", "7d", "10GB"] {
+            assert!(check_retention(word).is_ok(), "{word}");
+        }
+        assert!(check_retention("7").unwrap_err().contains("`7`"));
     }
 }

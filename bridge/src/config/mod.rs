@@ -12,6 +12,7 @@ mod yaml_places;
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::Deserialize;
+use standpipe_core::driver::Registry;
 
 pub use listen::{Endpoint, ListenConfig};
 pub use route::{Guarantee, Order, RouteConfig, StepConfig};
@@ -61,21 +62,21 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Config {
-    /// Reads `file`, if any, and the process's environment.
+    /// Reads `file`, if any, and the process's environment; `registry` knows schemes and options.
     ///
     /// # Errors
     /// A [`Problem`] with the file, the line and the fix.
-    pub fn load(file: Option<&std::path::Path>) -> Result<Self, Problem> {
+    pub fn load(file: Option<&std::path::Path>, registry: &Registry) -> Result<Self, Problem> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let Some(file) = file else {
-            return Self::parse("environment.toml", "", environment);
+            return Self::parse("environment.toml", "", environment, registry);
         };
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file)
             .map_err(|error| Problem::new(&name, None, format!("cannot read it: {error}")))?;
-        Self::parse(&name, &text, environment)
+        Self::parse(&name, &text, environment, registry)
     }
 
     /// Reads a configuration from `text`; `name` tells the format by its ending and stands in messages.
@@ -86,6 +87,7 @@ impl Config {
         name: &str,
         text: &str,
         environment: BTreeMap<String, String>,
+        registry: &Registry,
     ) -> Result<Self, Problem> {
         let document = Document::parse(name, text, environment)?;
         let raw: Raw = document
@@ -96,7 +98,7 @@ impl Config {
         let config = Self {
             data: raw.data,
             listen: listen::read(raw.listen, &document)?,
-            routes: route::read_all(raw.route, &document)?,
+            routes: route::read_all(raw.route, &document, registry)?,
         };
         Ok(config)
     }

@@ -1,21 +1,25 @@
 //! `[[route]]`: from where to where, through what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+use standpipe_core::{address::Address, driver::Registry};
 
 use super::{Problem, document::Document, place::Path, top};
 
-/// One route as its author wrote it; its words are understood, its addresses not yet opened.
+/// One route; its words are understood, nothing is opened yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
     /// Unique in the file; a positional source's default group is `standpipe-` and it.
     pub name: String,
-    /// The source's address.
-    pub from: String,
-    /// The destination's address.
-    pub to: String,
+    /// The source; its scheme and options are known.
+    pub from: Address,
+    /// The destination; its scheme and options are known.
+    pub to: Address,
     /// The steps on the way, in order.
     pub transform: Vec<StepConfig>,
     /// What order is kept.
@@ -36,6 +40,17 @@ pub enum Order {
     Key,
     /// None.
     None,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Total => "total",
+            Self::Lane => "lane",
+            Self::Key => "key",
+            Self::None => "none",
+        })
+    }
 }
 
 /// What a route promises about each message.
@@ -79,12 +94,16 @@ pub(super) struct Raw {
 }
 
 /// Understands all routes; their keys are checked already.
-pub(super) fn read_all(raw: Vec<Raw>, document: &Document) -> Result<Vec<RouteConfig>, Problem> {
+pub(super) fn read_all(
+    raw: Vec<Raw>,
+    document: &Document,
+    registry: &Registry,
+) -> Result<Vec<RouteConfig>, Problem> {
     let mut names = BTreeSet::new();
     let mut routes = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
         let at = top("route").index(index);
-        let route = read(raw, &at, document)?;
+        let route = read(raw, &at, document, registry)?;
         if !names.insert(route.name.clone()) {
             let message = format!("the name `{}` is taken by an earlier route", route.name);
             return Err(document.problem(&at.key("name"), message));
@@ -94,10 +113,20 @@ pub(super) fn read_all(raw: Vec<Raw>, document: &Document) -> Result<Vec<RouteCo
     Ok(routes)
 }
 
-fn read(raw: Raw, at: &Path, document: &Document) -> Result<RouteConfig, Problem> {
+fn read(
+    raw: Raw,
+    at: &Path,
+    document: &Document,
+    registry: &Registry,
+) -> Result<RouteConfig, Problem> {
     let required = |key: &str, value: Option<String>| match value {
         Some(value) if !value.is_empty() => Ok(value),
         _ => Err(document.problem(at, format!("the route has no `{key}`"))),
+    };
+    let address = |key: &str, value: Option<String>| {
+        registry
+            .address(&required(key, value)?)
+            .map_err(|error| document.problem(&at.key(key), error.message()))
     };
     let mut transform = Vec::with_capacity(raw.transform.len());
     for (index, table) in raw.transform.into_iter().enumerate() {
@@ -107,8 +136,8 @@ fn read(raw: Raw, at: &Path, document: &Document) -> Result<RouteConfig, Problem
     }
     Ok(RouteConfig {
         name: required("name", raw.name)?,
-        from: required("from", raw.from)?,
-        to: required("to", raw.to)?,
+        from: address("from", raw.from)?,
+        to: address("to", raw.to)?,
         transform,
         order: word(raw.order, &ORDERS)
             .map_err(|message| document.problem(&at.key("order"), message))?

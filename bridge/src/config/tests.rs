@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn parse(name: &str, text: &str) -> Result<Config, Problem> {
-    Config::parse(name, text, BTreeMap::new())
+    Config::parse(name, text, BTreeMap::new(), &crate::registry())
 }
 
 const ROUTE: &str = r#"
@@ -106,14 +106,28 @@ fn wrong_values_are_refused_at_their_line() {
 fn the_environment_wins_over_the_file_and_its_unknown_listeners_are_refused() {
     let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
     let environment = one("STANDPIPE_LISTEN__AMQP", "127.0.0.1:7777");
-    let config = Config::parse("a.toml", ROUTE, environment).unwrap();
+    let config = Config::parse("a.toml", ROUTE, environment, &crate::registry()).unwrap();
     assert_eq!(config.listen.amqp, Some(Endpoint::loopback(7777)));
     assert_eq!(config.listen.kafka, Some(Endpoint::Off));
-    let error = Config::parse("a.toml", ROUTE, one("STANDPIPE_LISTEN__AMPQ", "off")).unwrap_err();
+    let error = Config::parse(
+        "a.toml",
+        ROUTE,
+        one("STANDPIPE_LISTEN__AMPQ", "off"),
+        &crate::registry(),
+    )
+    .unwrap_err();
     assert!(
         error
             .to_string()
             .contains("unknown listener `ampq`; known: amqp")
     );
-    assert!(Config::parse("a.toml", ROUTE, one("STANDPIPE_OTHER", "x")).is_ok());
+    assert!(
+        Config::parse(
+            "a.toml",
+            ROUTE,
+            one("STANDPIPE_OTHER", "x"),
+            &crate::registry()
+        )
+        .is_ok()
+    );
 }

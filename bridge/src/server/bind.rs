@@ -1,12 +1,12 @@
 //! Taking the ports, all of them before anything else happens.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use standpipe_core::{Error, ErrorKind, Result};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::protocol::Protocol;
-use crate::config::{Endpoint, ListenConfig};
+use crate::config::Endpoint;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Bound {
 
 /// Whether listeners may be reached from other machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Exposure {
+pub enum Exposure {
     /// Only from this one: nothing is encrypted or authenticated yet.
     #[default]
     Loopback,
@@ -33,13 +33,15 @@ pub(crate) enum Exposure {
 ///
 /// # Errors
 /// `Invalid` beyond loopback without consent, `Transient` where a port is taken.
-pub(crate) async fn bind_all(listen: &ListenConfig, exposure: Exposure) -> Result<Vec<Bound>> {
+pub(crate) async fn bind_all(
+    endpoints: &BTreeMap<Protocol, Endpoint>,
+    exposure: Exposure,
+) -> Result<Vec<Bound>> {
     let mut bound = Vec::new();
-    for protocol in Protocol::ALL {
-        let endpoint = protocol.endpoint(listen);
-        if let Endpoint::At { host, port } = &endpoint {
+    for (&protocol, endpoint) in endpoints {
+        if let Endpoint::At { host, port } = endpoint {
             if exposure == Exposure::Loopback && !endpoint.is_loopback() {
-                return Err(beyond_loopback(protocol, &endpoint));
+                return Err(beyond_loopback(protocol, endpoint));
             }
             bound.push(bind(protocol, host, *port).await?);
         }
@@ -91,14 +93,8 @@ fn beyond_loopback(protocol: Protocol, endpoint: &Endpoint) -> Error {
 mod tests {
     use super::*;
 
-    fn only_amqp(endpoint: Endpoint) -> ListenConfig {
-        ListenConfig {
-            amqp: Some(endpoint),
-            kafka: Some(Endpoint::Off),
-            grpc: Some(Endpoint::Off),
-            native: Some(Endpoint::Off),
-            ..ListenConfig::default()
-        }
+    fn only_amqp(endpoint: Endpoint) -> BTreeMap<Protocol, Endpoint> {
+        BTreeMap::from([(Protocol::Amqp, endpoint)])
     }
 
     #[tokio::test]

@@ -1,0 +1,117 @@
+//! What goes into a file comes out of it.
+
+use standpipe_core::{
+    ErrorKind,
+    driver::{Driver as _, OpenOptions, ReceiveLimit},
+    message::Message,
+};
+
+use crate::FileDriver;
+
+async fn write(address: &str, batch: Vec<Message>) -> Vec<standpipe_core::Result<()>> {
+    let address = address.parse().unwrap();
+    let mut producer = FileDriver.producer(&address).await.unwrap();
+    let results = producer.send(batch).await;
+    producer.close().await.unwrap();
+    results
+}
+
+async fn read(address: &str) -> standpipe_core::Result<Vec<Message>> {
+    let address = address.parse().unwrap();
+    let (mut consumer, _) = FileDriver
+        .consumer(&address, &OpenOptions::default())
+        .await?;
+    let mut messages = Vec::new();
+    while let Some(batch) = consumer.receive(ReceiveLimit::messages(2)).await? {
+        messages.extend(batch.into_iter().map(|incoming| incoming.message));
+    }
+    Ok(messages)
+}
+
+fn folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("file://{}/a", folder.path().display());
+    (folder, address)
+}
+
+#[tokio::test]
+async fn envelopes_keep_everything_and_files_are_appended_to() {
+    let (_folder, address) = folder();
+    let messages = vec![
+        Message::new(&b"a\nb\xff"[..]).with_key(&b"k"[..]),
+        Message::default().with_header("h", "1").with_header("h", 2),
+        Message::new(&b""[..]),
+    ];
+    for batch in messages.chunks(2) {
+        let results = write(&address, batch.to_vec()).await;
+        assert!(results.iter().all(Result::is_ok));
+    }
+    assert_eq!(read(&address).await.unwrap(), messages);
+}
+
+#[tokio::test]
+async fn a_payload_that_is_no_line_is_refused_and_the_others_written() {
+    let (_folder, address) = folder();
+    let address = format!("{address}?format=lines");
+    let batch = vec![
+        Message::new(&b"one"[..]),
+        Message::new(&b"two\nlines"[..]),
+        Message::default(),
+        Message::new(&b"three\r"[..]),
+    ];
+    let results = write(&address, batch).await;
+    let kinds: Vec<_> = results
+        .iter()
+        .map(|r| r.as_ref().err().map(|e| e.kind()))
+        .collect();
+    let permanent = Some(ErrorKind::Permanent);
+    assert_eq!(kinds, [None, permanent, permanent, None]);
+    let payloads: Vec<_> = read(&address)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|m| m.payload)
+        .collect();
+    assert_eq!(payloads, [Some("one".into()), Some("three\r".into())]);
+}
+
+#[tokio::test]
+async fn good_lines_come_before_the_error_of_a_bad_one() {
+    let (folder, address) = folder();
+    std::fs::write(folder.path().join("a"), "{\"payload\":\"x\"}\nnonsense\n").unwrap();
+    let address = address.parse().unwrap();
+    let (mut consumer, _) = FileDriver
+        .consumer(&address, &OpenOptions::default())
+        .await
+        .unwrap();
+    let limit = ReceiveLimit::messages(10);
+    assert_eq!(consumer.receive(limit).await.unwrap().unwrap().len(), 1);
+    let error = consumer.receive(limit).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[tokio::test]
+async fn csv_is_read_and_never_written() {
+    let (folder, address) = folder();
+    std::fs::write(folder.path().join("a"), "a,b\n1,2\n").unwrap();
+    let address = format!("{address}?format=csv");
+    let rows = read(&address).await.unwrap();
+    assert_eq!(
+        rows[0].payload.as_deref(),
+        Some(&br#"{"a":"1","b":"2"}"#[..])
+    );
+    let error = FileDriver
+        .producer(&address.parse().unwrap())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_named() {
+    let error = read("file:///no/such/file").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("/no/such/file"), "{error}");
+}
