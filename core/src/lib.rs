@@ -21,6 +21,7 @@ pub mod message;
 pub mod native;
 pub mod partitioner;
 pub mod pipe;
+pub mod producer;
 pub mod router;
 pub mod session;
 pub mod store;

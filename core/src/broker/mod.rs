@@ -1,1 +1,136 @@
-//! Being written.
+//! The broker engine: topics, subscriptions and routes over a store, for every protocol at once.
+//!
+//! The publish path: [`Broker::publish`] routes, takes a place in the log (`publish`), and the
+//! completion tasks (`completion`) make it visible and confirm it once it is durable. The deliver
+//! path: a subscription's pump (`pump`) asks its dispatcher who gets what, reads the log, and fills
+//! each [`Attachment`]'s outbox.
+
+mod admission;
+mod attachment;
+mod catalog;
+mod completion;
+mod confirm;
+mod credit;
+mod delivery;
+mod exchange;
+mod group;
+mod janitor;
+mod lifecycle;
+mod options;
+mod partition;
+mod publish;
+mod pump;
+mod queue;
+mod reader;
+mod spec;
+mod subscription;
+mod topic;
+mod topics;
+
+pub use admission::Admission;
+pub use attachment::{Attach, Attachment};
+pub use confirm::Confirm;
+pub use credit::Credit;
+pub use delivery::{Content, Delivery};
+pub use group::{GroupOffset, StoredOffset};
+pub use options::{Limits, Options};
+pub use publish::{Append, AppendError, Appended, LaneId, Publish, Published, Target};
+pub use queue::{QueueInfo, QueueSpec};
+pub use reader::PositionalReader;
+pub use spec::{Lifetime, Origin, Retention, TopicSpec};
+pub use subscription::{Mode, Subscription};
+pub use topic::{Topic, TopicBounds};
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    codec::Codecs,
+    dispatcher::OwnerId,
+    id::TopicId,
+    router::Router,
+    store::{Epoch, MemoryStore, Store},
+};
+
+/// The name of the queue subscription on a topic.
+pub const QUEUE: &str = "queue";
+
+/// The namespace where nothing else is said: AMQP's default virtual host.
+pub const DEFAULT_NAMESPACE: &str = "/";
+
+/// A broker; a cheap handle, all clones are one.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    store: Arc<dyn Store>,
+    memory: Arc<MemoryStore>,
+    codecs: Codecs,
+    options: Options,
+    epoch: Epoch,
+    state: RwLock<State>,
+    /// Serialises declares and deletes; publishes and deliveries never take it.
+    admin: tokio::sync::Mutex<()>,
+    admission: admission::Gate,
+    completions: completion::Completions,
+    janitor: janitor::Janitor,
+    next_owner: AtomicU64,
+    producer_ids: Mutex<lifecycle::IdBlock>,
+    closing: CancellationToken,
+}
+
+/// What exists, by name.
+#[derive(Default)]
+struct State {
+    topics: HashMap<TopicName, Arc<Topic>>,
+    by_id: HashMap<TopicId, Arc<Topic>>,
+    routers: HashMap<Arc<str>, Router>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct TopicName {
+    namespace: Arc<str>,
+    name: Arc<str>,
+}
+
+impl TopicName {
+    fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl Broker {
+    /// The codecs that deliveries are decoded with.
+    pub fn codecs(&self) -> &Codecs {
+        &self.inner.codecs
+    }
+
+    /// The limits that hold over all protocols.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.options.limits
+    }
+
+    /// A new identity for a connection, channel or stream.
+    pub fn new_owner(&self) -> OwnerId {
+        OwnerId(self.inner.next_owner.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}

@@ -188,6 +188,13 @@ impl Dispatcher {
             .map(|lane| &lane.cursor)
     }
 
+    /// Applies a client's own commit to a partition's cursor; whoever calls persists it.
+    pub fn mark(&mut self, partition: PartitionId, changes: &[Change]) {
+        if let Some(lane) = self.lane_mut(partition) {
+            changes.iter().for_each(|change| lane.cursor.apply(change));
+        }
+    }
+
     /// Makes every horizon exact, for a clean stop.
     pub fn exact_horizons(&mut self) {
         for (index, lane) in self.lanes.iter_mut().enumerate() {

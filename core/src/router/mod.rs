@@ -14,7 +14,7 @@ mod headers_rule;
 mod kind;
 mod limits;
 mod matcher;
-mod persist;
+pub(crate) mod persist;
 mod remove;
 mod route;
 mod spec;

@@ -63,7 +63,7 @@ pub(super) mod text {
 }
 
 /// Arguments, as pairs of a name and a value in the native encoding.
-pub(super) mod arguments {
+pub(crate) mod arguments {
     use bytes::BytesMut;
     use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::SerializeSeq};
 
@@ -75,7 +75,7 @@ pub(super) mod arguments {
         wire::Reader,
     };
 
-    pub(in crate::router) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         arguments: &Arguments,
         to: S,
     ) -> Result<S::Ok, S::Error> {
@@ -88,9 +88,7 @@ pub(super) mod arguments {
         list.end()
     }
 
-    pub(in crate::router) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Arguments, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arguments, D::Error> {
         let pairs = Vec::<(Octets, Octets)>::deserialize(from)?;
         let pairs = pairs.into_iter().map(|(name, value)| {
             let name = name.into_bytes().map_err(D::Error::custom)?;

@@ -1,0 +1,98 @@
+//! What exists, as keys in the store: one key a topic, subscription, exchange, binding, producer.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Mode, TopicSpec, queue::QueueDeclaration};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{LogId, PartitionId, SubscriptionId, TopicId},
+    store::{Expect, Op},
+};
+
+pub(super) const TOPICS: &[u8] = b"t/";
+pub(super) const SUBSCRIPTIONS: &[u8] = b"s/";
+pub(super) const EXCHANGES: &[u8] = b"x/";
+pub(super) const BINDINGS: &[u8] = b"b/";
+pub(super) const PRODUCERS: &[u8] = b"p/";
+pub(super) const EPOCH: &[u8] = b"m/epoch";
+pub(super) const PRODUCER_IDS: &[u8] = b"m/producer-ids";
+
+/// A topic as stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TopicRecord {
+    pub(super) id: TopicId,
+    pub(super) spec: TopicSpec,
+}
+
+/// A subscription as stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SubscriptionRecord {
+    pub(super) id: SubscriptionId,
+    pub(super) topic: TopicId,
+    pub(super) name: String,
+    pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) queue: Option<QueueDeclaration>,
+}
+
+/// A name within a namespace; neither holds a NUL octet, which separates them.
+pub(super) fn named(prefix: &[u8], namespace: &str, name: &str) -> Bytes {
+    let mut key = BytesMut::from(prefix);
+    key.put_slice(namespace.as_bytes());
+    key.put_u8(0);
+    key.put_slice(name.as_bytes());
+    key.freeze()
+}
+
+pub(super) fn subscription(topic: TopicId, name: &str) -> Bytes {
+    let mut key = BytesMut::from(SUBSCRIPTIONS);
+    key.put_slice(topic.0.as_bytes());
+    key.put_slice(name.as_bytes());
+    key.freeze()
+}
+
+pub(super) fn producer(log: LogId, id: i64) -> Bytes {
+    let mut key = BytesMut::from(PRODUCERS);
+    key.put_slice(log.topic.0.as_bytes());
+    key.put_u32(log.partition.0);
+    key.put_i64(id);
+    key.freeze()
+}
+
+/// Reads a key that [`producer`] made.
+pub(super) fn parse_producer(key: &[u8]) -> Option<(LogId, i64)> {
+    let rest = key.strip_prefix(PRODUCERS)?;
+    let (topic, rest) = rest.split_first_chunk::<16>()?;
+    let (partition, rest) = rest.split_first_chunk::<4>()?;
+    let log = LogId {
+        topic: TopicId(uuid::Uuid::from_bytes(*topic)),
+        partition: PartitionId(u32::from_be_bytes(*partition)),
+    };
+    Some((log, i64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+pub(super) fn put(key: Bytes, value: &impl Serialize) -> Op {
+    let value = serde_json::to_vec(value).expect("records are plain data");
+    Op::PutIf {
+        key,
+        expect: Expect::Any,
+        value: Some(value.into()),
+    }
+}
+
+pub(super) fn remove(key: Bytes) -> Op {
+    Op::PutIf {
+        key,
+        expect: Expect::Any,
+        value: None,
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T> {
+    serde_json::from_slice(value).map_err(|error| {
+        let key = String::from_utf8_lossy(key);
+        let message = format!("the record under `{key}` does not read: {error}");
+        Error::new(ErrorKind::Corrupt, "open broker", message)
+    })
+}

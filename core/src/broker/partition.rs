@@ -1,0 +1,72 @@
+//! A partition while the broker runs: its ends, and who waits for them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    id::{LogId, Offset},
+    producer::Producers,
+};
+
+/// `start <= stable <= leasable <= end`.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) log: LogId,
+    pub(super) changed: Notify,
+    /// Locked while an entry takes its place: its holder knows the offset that comes next.
+    pub(super) tail: Mutex<Producers>,
+    start: AtomicU64,
+    stable: AtomicU64,
+    leasable: AtomicU64,
+    end: AtomicU64,
+}
+
+impl Partition {
+    pub(super) fn new(log: LogId, start: Offset, end: Offset, producers: Producers) -> Self {
+        Self {
+            log,
+            changed: Notify::new(),
+            tail: Mutex::new(producers),
+            start: AtomicU64::new(start.0),
+            stable: AtomicU64::new(end.0),
+            leasable: AtomicU64::new(end.0),
+            end: AtomicU64::new(end.0),
+        }
+    }
+
+    pub(super) fn start(&self) -> Offset {
+        Offset(self.start.load(Ordering::Acquire))
+    }
+
+    pub(super) fn stable(&self) -> Offset {
+        Offset(self.stable.load(Ordering::Acquire))
+    }
+
+    pub(super) fn leasable(&self) -> Offset {
+        Offset(self.leasable.load(Ordering::Acquire))
+    }
+
+    pub(super) fn end(&self) -> Offset {
+        Offset(self.end.load(Ordering::Acquire))
+    }
+
+    pub(super) fn extend(&self, end: Offset) {
+        self.end.fetch_max(end.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn lease_up_to(&self, end: Offset) {
+        self.leasable.fetch_max(end.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn stabilize(&self, end: Offset) {
+        self.lease_up_to(end);
+        self.stable.fetch_max(end.0, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn trim(&self, start: Offset) {
+        self.start.fetch_max(start.0, Ordering::AcqRel);
+    }
+}

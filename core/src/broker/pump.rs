@@ -1,0 +1,298 @@
+//! The deliver path: from a dispatcher's grants to consumers' outboxes.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Content, Delivery, Subscription, Topic,
+    subscription::{State, gone},
+};
+use crate::{
+    codec::Codecs,
+    dispatcher::{Grant, OwnerId, Settle},
+    entry::{Entry, Flags},
+    error::{ErrorKind, Result},
+    id::{Millis, Offset, PartitionId},
+    message::Message,
+    store::ReadLimit,
+};
+
+/// Messages handed out in one round.
+const BUDGET: usize = 256;
+/// Octets read from the log at once.
+const READ_BYTES: usize = 1 << 20;
+/// Grants this near each other are read together.
+const READ_GAP: u64 = 64;
+
+/// Starts the subscription's pump, unless it runs.
+pub(super) fn ensure(subscription: &Arc<Subscription>, state: &mut State) {
+    if !state.pumping {
+        state.pumping = true;
+        tokio::spawn(run(subscription.clone()));
+    }
+}
+
+/// Runs until the subscription is gone or has no consumer left.
+async fn run(subscription: Arc<Subscription>) {
+    while !subscription.gone.is_cancelled() {
+        let wake = subscription.wake.clone();
+        let (grants, wait) = {
+            let mut state = subscription.state.lock();
+            if state.outboxes.is_empty() {
+                state.pumping = false;
+                return;
+            }
+            let now = Millis::now();
+            state.dispatcher.tick(now);
+            let grants = state.dispatcher.poll(now, BUDGET);
+            subscription.persist_or_log(&mut state);
+            let next = state.dispatcher.next_tick();
+            (grants, next.map(|at| at.0.saturating_sub(now.0).max(1)))
+        };
+        if grants.is_empty() {
+            idle(&subscription, &wake, wait).await;
+        } else if let Err(error) = deliver(&subscription, grants).await {
+            tracing::warn!(subscription = %subscription.name(), %error, "cannot deliver");
+            idle(&subscription, &wake, Some(1000)).await;
+        }
+    }
+}
+
+async fn idle(subscription: &Subscription, wake: &tokio::sync::Notify, wait: Option<i64>) {
+    let wait = Duration::from_millis(wait.unwrap_or(i64::MAX).unsigned_abs());
+    tokio::select! {
+        () = wake.notified() => {}
+        () = tokio::time::sleep(wait.min(Duration::from_hours(24))) => {}
+        () = subscription.gone.cancelled() => {}
+    }
+}
+
+/// Reads what was granted and hands it over. What is no message is settled; what could not be
+/// read goes back as if it had not been granted.
+async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Result<()> {
+    let topic = subscription.topic()?;
+    let codecs = &subscription.broker.upgrade().ok_or_else(gone)?.codecs;
+    grants.sort_unstable_by_key(|grant| grant.receipt);
+    let mut source = Source::new(&topic, codecs);
+    let mut failure = None;
+    for (index, grant) in grants.iter().enumerate() {
+        let last = run_end(&grants[index..]);
+        match source
+            .find(grant.receipt.partition, grant.receipt.offset, last)
+            .await
+        {
+            Ok(Found::Message(content)) => hand_over(subscription, &topic, grant, content),
+            Ok(Found::Nothing) => nothing(subscription, grant),
+            Err(error)
+                if error.kind() == ErrorKind::Invalid || error.kind() == ErrorKind::Unsupported =>
+            {
+                tracing::warn!(topic = %topic.name(), offset = %grant.receipt.offset, %error, "unconvertible: rejected");
+                give_up(subscription, grant, Settle::Done);
+            }
+            Err(error) => {
+                give_up(subscription, grant, Settle::Unsent);
+                failure = Some(error);
+            }
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+impl Subscription {
+    /// Leases the next message to `owner` without attaching (AMQP `basic.get`); `None` where
+    /// nothing is ready.
+    ///
+    /// # Errors
+    /// `NotFound` where the topic is gone, and the store's.
+    pub async fn get(&self, owner: OwnerId) -> Result<Option<Delivery>> {
+        let topic = self.topic()?;
+        let broker = self.broker.upgrade().ok_or_else(gone)?;
+        let mut source = Source::new(&topic, &broker.codecs);
+        loop {
+            let (grant, waiting, seq) = {
+                let mut state = self.state.lock();
+                state.dispatcher.tick(Millis::now());
+                let grant = state.dispatcher.get(owner);
+                let seq = self.persist(&mut state)?;
+                (grant, state.dispatcher.counts().ready > 0, seq)
+            };
+            let Some(grant) = grant else {
+                // Something is ready and not given out: its horizon is on its way to disk.
+                let (true, Some(seq)) = (waiting, seq) else {
+                    return Ok(None);
+                };
+                self.confirm(Some(seq)).await?;
+                self.reserve_now();
+                continue;
+            };
+            let at = grant.receipt;
+            match source.find(at.partition, at.offset, at.offset).await {
+                Ok(Found::Message(content)) => return Ok(Some(delivery(&topic, &grant, content))),
+                Ok(Found::Nothing) => self.vanish(at.partition, at.offset..at.offset.next()),
+                Err(error) => {
+                    self.settle_one(&grant, Settle::Unsent);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// What is persisted may be used: called after waiting for it.
+    fn reserve_now(&self) {
+        let mut state = self.state.lock();
+        let partitions = (0u32..).map(PartitionId);
+        let horizons: Vec<_> = partitions
+            .map_while(|at| state.dispatcher.cursor(at).map(|c| (at, c.horizon())))
+            .collect();
+        for (partition, horizon) in horizons {
+            state.dispatcher.reserved(partition, horizon);
+        }
+    }
+
+    fn settle_one(&self, grant: &Grant, settle: Settle) {
+        let mut state = self.state.lock();
+        state.dispatcher.settle(grant.receipt, settle);
+        self.persist_or_log(&mut state);
+    }
+}
+
+/// The last offset that one read should reach for the grants that follow.
+fn run_end(grants: &[Grant]) -> Offset {
+    let near = grants.windows(2).take_while(|pair| {
+        let (here, next) = (pair[0].receipt, pair[1].receipt);
+        here.partition == next.partition && next.offset.0 - here.offset.0 <= READ_GAP
+    });
+    let last = near.last().map_or(&grants[0], |pair| &pair[1]);
+    last.receipt.offset
+}
+
+fn hand_over(subscription: &Subscription, topic: &Topic, grant: &Grant, content: Content) {
+    let delivery = delivery(topic, grant, content);
+    let mut state = subscription.state.lock();
+    let outbox = grant.consumer.and_then(|id| state.outboxes.get(&id));
+    if let Some((sender, outbox)) = outbox {
+        outbox.fill(delivery.size());
+        if sender.send(delivery).is_ok() {
+            return;
+        }
+    }
+    state.dispatcher.settle(grant.receipt, Settle::Unsent);
+}
+
+fn nothing(subscription: &Subscription, grant: &Grant) {
+    let at = grant.receipt;
+    subscription.vanish(at.partition, at.offset..at.offset.next());
+    forget(subscription, grant);
+}
+
+fn give_up(subscription: &Subscription, grant: &Grant, settle: Settle) {
+    if settle == Settle::Done {
+        subscription.state.lock().rejected += 1;
+    }
+    subscription.settle_one(grant, settle);
+    forget(subscription, grant);
+}
+
+fn forget(subscription: &Subscription, grant: &Grant) {
+    let state = subscription.state.lock();
+    if let Some((_, outbox)) = grant.consumer.and_then(|id| state.outboxes.get(&id)) {
+        outbox.forget();
+    }
+}
+
+fn delivery(topic: &Topic, grant: &Grant, content: Content) -> Delivery {
+    Delivery {
+        receipt: grant.receipt,
+        topic: topic.name().clone(),
+        attempts: grant.attempts,
+        redelivered: grant.redelivered,
+        content,
+    }
+}
+
+enum Found {
+    Message(Content),
+    Nothing,
+}
+
+/// Entries read ahead on one partition, and the batch that was decoded last.
+struct Source<'a> {
+    topic: &'a Topic,
+    codecs: &'a Codecs,
+    partition: PartitionId,
+    entries: Vec<Entry>,
+    batch: Option<(Offset, Vec<(Offset, Message)>)>,
+}
+
+impl<'a> Source<'a> {
+    fn new(topic: &'a Topic, codecs: &'a Codecs) -> Self {
+        Self {
+            topic,
+            codecs,
+            partition: PartitionId(0),
+            entries: Vec::new(),
+            batch: None,
+        }
+    }
+
+    async fn find(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        last: Offset,
+    ) -> Result<Found> {
+        if partition != self.partition || self.covering(offset).is_none() {
+            self.read(partition, offset, last).await?;
+        }
+        let Some(at) = self.covering(offset) else {
+            return Ok(Found::Nothing);
+        };
+        let entry = &self.entries[at];
+        let draft = &entry.draft;
+        if draft.flags.contains(Flags::CONTROL) || draft.visible == 0 {
+            return Ok(Found::Nothing);
+        }
+        if draft.span == 1 && draft.visible == 1 {
+            return Ok(Found::Message(Content::Raw(entry.clone())));
+        }
+        let base = entry.base_offset;
+        if self.batch.as_ref().is_none_or(|(of, _)| *of != base) {
+            self.batch = Some((base, self.codecs.decode(entry)?));
+        }
+        let messages = self
+            .batch
+            .as_ref()
+            .map_or(&[][..], |(_, messages)| messages);
+        let found = messages.iter().find(|(at, _)| *at == offset);
+        Ok(found.map_or(Found::Nothing, |(_, message)| {
+            Found::Message(Content::Decoded(Box::new(message.clone())))
+        }))
+    }
+
+    fn covering(&self, offset: Offset) -> Option<usize> {
+        let behind = self
+            .entries
+            .partition_point(|entry| entry.end_offset() <= offset);
+        self.entries
+            .get(behind)
+            .filter(|entry| entry.covers(offset))
+            .map(|_| behind)
+    }
+
+    async fn read(&mut self, partition: PartitionId, offset: Offset, last: Offset) -> Result<()> {
+        let log = self.topic.partition(partition)?.log;
+        let count = usize::try_from(last.0 - offset.0 + 1).unwrap_or(BUDGET);
+        let limit = ReadLimit {
+            bytes: READ_BYTES,
+            entries: count,
+        };
+        self.partition = partition;
+        self.batch = None;
+        self.entries = match self.topic.store.read(log, offset, limit).await {
+            Ok(entries) => entries,
+            // Trimmed since it was granted: it is no message any more.
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! Positional reading for protocols that have no fetch of their own (native, gRPC).
+
+use std::sync::Arc;
+
+use super::{Broker, Content, Delivery, GroupOffset, Topic};
+use crate::{
+    dispatcher::Receipt,
+    driver::StartAt,
+    entry::{Entry, Flags},
+    error::{ErrorKind, Result},
+    id::{Offset, PartitionId},
+    store::ReadLimit,
+};
+
+/// Octets read from one partition at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// Walks every partition of a topic from where it was placed. Without a group it remembers nothing.
+#[derive(Debug)]
+pub struct PositionalReader {
+    broker: Broker,
+    topic: Arc<Topic>,
+    group: Option<Arc<str>>,
+    next: Vec<Offset>,
+    turn: usize,
+}
+
+impl Topic {
+    /// The offset that a start means on a partition.
+    ///
+    /// # Errors
+    /// `NotFound` for a partition that does not exist, and the store's.
+    pub async fn resolve(&self, partition: PartitionId, start: StartAt) -> Result<Offset> {
+        let bounds = self.bounds(partition)?;
+        Ok(match start {
+            StartAt::Earliest => bounds.start,
+            StartAt::Latest => bounds.stable,
+            StartAt::Offset(offset) => offset.clamp(bounds.start, bounds.stable),
+            StartAt::Time(at) => self
+                .entry_for_time(partition, at)
+                .await?
+                .map_or(bounds.stable, |entry| entry.base_offset.max(bounds.start)),
+        })
+    }
+}
+
+impl Broker {
+    /// A reader of a topic. With a group it starts at what the group committed, else at `start`.
+    ///
+    /// # Errors
+    /// `Conflict` where the group's name is that of a lease subscription, and the store's.
+    pub async fn positional_reader(
+        &self,
+        topic: &Arc<Topic>,
+        group: Option<&str>,
+        start: StartAt,
+    ) -> Result<PositionalReader> {
+        if let Some(group) = group {
+            self.check_mode(topic.namespace(), group, super::Mode::Positional)?;
+        }
+        let mut next = Vec::new();
+        for partition in (0..topic.partition_count()).map(PartitionId) {
+            next.push(topic.resolve(partition, start).await?);
+        }
+        let offsets = group.map(|group| self.group_offsets(topic.namespace(), group));
+        for stored in offsets.into_iter().flatten() {
+            if *stored.offset.topic == **topic.name()
+                && let Some(next) = next.get_mut(stored.offset.partition.0 as usize)
+            {
+                let bounds = topic.bounds(stored.offset.partition)?;
+                *next = stored.offset.offset.clamp(bounds.start, bounds.stable);
+            }
+        }
+        Ok(PositionalReader {
+            broker: self.clone(),
+            topic: topic.clone(),
+            group: group.map(Arc::from),
+            next,
+            turn: 0,
+        })
+    }
+}
+
+impl PositionalReader {
+    /// The next messages, at least one, at most `limit`, of one partition; waits where there are
+    /// none. What does not decode is skipped, with its offset in the log. Cancel-safe.
+    ///
+    /// # Errors
+    /// `NotFound` once the topic is deleted, and the store's.
+    pub async fn recv(&mut self, limit: usize) -> Result<Vec<Delivery>> {
+        loop {
+            for step in 0..self.next.len() {
+                let index = (self.turn + step) % self.next.len();
+                let deliveries = self.read(PartitionId(index as u32), limit).await?;
+                if !deliveries.is_empty() {
+                    self.turn = index + 1;
+                    return Ok(deliveries);
+                }
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Where it reads next on a partition.
+    pub fn position(&self, partition: PartitionId) -> Option<Offset> {
+        self.next.get(partition.0 as usize).copied()
+    }
+
+    /// Moves it on one partition.
+    ///
+    /// # Errors
+    /// As [`Topic::resolve`].
+    pub async fn seek(&mut self, partition: PartitionId, to: StartAt) -> Result<()> {
+        let offset = self.topic.resolve(partition, to).await?;
+        if let Some(next) = self.next.get_mut(partition.0 as usize) {
+            *next = offset;
+        }
+        Ok(())
+    }
+
+    /// Everything below `offset` is done; on disk when this returns. Without a group nothing is
+    /// remembered.
+    ///
+    /// # Errors
+    /// As [`Broker::group_commit`].
+    pub async fn commit(&self, partition: PartitionId, offset: Offset) -> Result<()> {
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
+        let offset = GroupOffset {
+            topic: self.topic.name().to_string(),
+            partition,
+            offset,
+            leader_epoch: -1,
+            metadata: bytes::Bytes::new(),
+        };
+        let (namespace, offsets) = (self.topic.namespace(), [offset]);
+        self.broker
+            .group_commit(namespace, group, &offsets)
+            .await?
+            .await
+    }
+
+    async fn wait(&self) -> Result<()> {
+        if self.topic.is_gone() {
+            return Err(super::publish::no_topic(
+                self.topic.namespace(),
+                self.topic.name(),
+            ));
+        }
+        let next = self.next.iter().enumerate();
+        let changes = next
+            .map(|(index, next)| Box::pin(self.topic.changed(PartitionId(index as u32), *next)));
+        futures::future::select_all(changes).await;
+        Ok(())
+    }
+
+    async fn read(&mut self, partition: PartitionId, limit: usize) -> Result<Vec<Delivery>> {
+        let bytes = READ_BYTES;
+        let entries = limit.max(1);
+        let from = self.next[partition.0 as usize];
+        let from = from.max(self.topic.bounds(partition)?.start);
+        let entries = self
+            .topic
+            .read(partition, from, ReadLimit { bytes, entries })
+            .await?;
+        let mut deliveries = Vec::new();
+        let mut next = from;
+        for entry in &entries {
+            if deliveries.len() >= limit {
+                break;
+            }
+            next = self.take(partition, entry, next, limit, &mut deliveries);
+        }
+        self.next[partition.0 as usize] = next;
+        Ok(deliveries)
+    }
+
+    /// Takes the messages of an entry from `from` on; returns where to go on.
+    fn take(
+        &self,
+        partition: PartitionId,
+        entry: &Entry,
+        from: Offset,
+        limit: usize,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Offset {
+        let delivery = |offset, content| Delivery {
+            receipt: Receipt {
+                partition,
+                offset,
+                lease: 0,
+            },
+            topic: self.topic.name().clone(),
+            attempts: 0,
+            redelivered: false,
+            content,
+        };
+        let draft = &entry.draft;
+        if draft.flags.contains(Flags::CONTROL) || draft.visible == 0 {
+            return entry.end_offset();
+        }
+        if draft.span == 1 {
+            deliveries.push(delivery(entry.base_offset, Content::Raw(entry.clone())));
+            return entry.end_offset();
+        }
+        let messages = match self.broker.codecs().decode(entry) {
+            Ok(messages) => messages,
+            Err(error) => {
+                debug_assert!(error.kind() != ErrorKind::NotFound);
+                tracing::warn!(topic = %self.topic.name(), offset = %entry.base_offset, %error, "unconvertible: skipped");
+                return entry.end_offset();
+            }
+        };
+        for (offset, message) in messages.into_iter().filter(|(offset, _)| *offset >= from) {
+            if deliveries.len() >= limit {
+                return offset;
+            }
+            deliveries.push(delivery(offset, Content::Decoded(Box::new(message))));
+        }
+        entry.end_offset()
+    }
+}

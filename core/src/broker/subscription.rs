@@ -1,0 +1,406 @@
+//! A subscription while the broker runs: its state machine, and what of it must be persisted.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Confirm, Inner, Topic,
+    attachment::Outboxes,
+    completion::{Completion, Due, Effect},
+    queue::QueueDeclaration,
+};
+use crate::{
+    cursor::{Change, Cursor, encode_changes},
+    dispatcher::{Counts, Dispatcher, OwnerId, Receipt, Settle},
+    driver::Settlement,
+    error::{Error, ErrorKind, Result},
+    id::{CursorId, Millis, Offset, PartitionId, SubscriptionId},
+    store::{Commit, CommitSeq, Durability, Op},
+};
+
+/// Changes of one cursor after which a snapshot replaces them.
+const SNAPSHOT_EVERY: usize = 512;
+/// Trimming waits for this many settled offsets, unless the log is settled whole.
+const TRIM_STEP: u64 = 1024;
+
+/// How a subscription is consumed; fixed when it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Clients move the floor (Kafka groups, replay).
+    Positional,
+    /// Work sharing: each message is settled by itself.
+    Lease,
+    /// Lease, and one key is in flight at one consumer only. Not implemented yet: refused.
+    Keyed,
+}
+
+/// A named cursor on every partition of a topic.
+pub struct Subscription {
+    pub(super) id: SubscriptionId,
+    pub(super) name: Arc<str>,
+    pub(super) mode: Mode,
+    pub(super) topic: Weak<Topic>,
+    pub(super) broker: Weak<Inner>,
+    pub(super) queue: Option<QueueDeclaration>,
+    pub(super) state: Mutex<State>,
+    held: Mutex<Vec<Option<Offset>>>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) gone: CancellationToken,
+}
+
+pub(super) struct State {
+    pub(super) dispatcher: Dispatcher,
+    pub(super) outboxes: Outboxes,
+    pub(super) pumping: bool,
+    pub(super) had_consumers: bool,
+    pub(super) rejected: u64,
+    since_snapshot: Vec<usize>,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        id: SubscriptionId,
+        name: &str,
+        mode: Mode,
+        (topic, broker): (&Arc<Topic>, &Arc<Inner>),
+        queue: Option<QueueDeclaration>,
+        cursors: Vec<Cursor>,
+    ) -> Arc<Self> {
+        let since_snapshot = vec![0; cursors.len()];
+        let held = cursors
+            .iter()
+            .map(|cursor| held_from(mode, cursor))
+            .collect();
+        let mut dispatcher = Dispatcher::new(cursors);
+        for (index, partition) in topic.partitions.read().iter().enumerate() {
+            dispatcher.advance(PartitionId(index as u32), partition.leasable());
+        }
+        Arc::new(Self {
+            id,
+            name: name.into(),
+            mode,
+            topic: Arc::downgrade(topic),
+            broker: Arc::downgrade(broker),
+            queue,
+            state: Mutex::new(State {
+                dispatcher,
+                outboxes: Outboxes::default(),
+                pumping: false,
+                had_consumers: false,
+                rejected: 0,
+                since_snapshot,
+            }),
+            held: Mutex::new(held),
+            wake: Arc::new(Notify::new()),
+            gone: CancellationToken::new(),
+        })
+    }
+
+    /// Its name; `queue` for the queue of the topic.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// How it is consumed.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The topic that it is on; an error once that is gone.
+    ///
+    /// # Errors
+    /// `NotFound` where the topic was deleted.
+    pub fn topic(&self) -> Result<Arc<Topic>> {
+        self.topic.upgrade().ok_or_else(gone)
+    }
+
+    /// Numbers of messages and consumers.
+    pub fn counts(&self) -> Counts {
+        self.state.lock().dispatcher.counts()
+    }
+
+    /// Messages rejected for it so far, since the broker started.
+    pub fn rejected(&self) -> u64 {
+        self.state.lock().rejected
+    }
+
+    /// The floor of a partition: everything below is settled.
+    pub fn floor(&self, partition: PartitionId) -> Option<Offset> {
+        let state = self.state.lock();
+        state.dispatcher.cursor(partition).map(Cursor::floor)
+    }
+
+    /// Settles deliveries. The confirm resolves once that is on disk; a receipt whose lease had
+    /// ended before changes nothing and is counted out: see [`Subscription::settle_each`].
+    ///
+    /// # Errors
+    /// As the store's: then nothing is promised, and what was settled may come back.
+    pub fn settle(&self, settlements: Vec<(Receipt, Settlement)>) -> Result<Confirm> {
+        self.settle_each(settlements).map(|(_, confirm)| confirm)
+    }
+
+    /// Settles deliveries, and tells for each whether its lease still held.
+    ///
+    /// # Errors
+    /// As [`Subscription::settle`].
+    pub fn settle_each(
+        &self,
+        settlements: Vec<(Receipt, Settlement)>,
+    ) -> Result<(Vec<bool>, Confirm)> {
+        let now = Millis::now();
+        let mut state = self.state.lock();
+        let held = settlements.into_iter().map(|(receipt, settlement)| {
+            if matches!(settlement, Settlement::Reject { .. }) {
+                state.rejected += 1;
+            }
+            state.dispatcher.settle(receipt, verb(settlement, now))
+        });
+        let held = held.collect();
+        let seq = self.persist(&mut state)?;
+        drop(state);
+        self.wake.notify_one();
+        Ok((held, self.confirm(seq)))
+    }
+
+    /// Releases everything that `owner` holds: its channel or stream is gone.
+    pub fn release_owner(&self, owner: OwnerId) {
+        let mut state = self.state.lock();
+        if state.dispatcher.release_owner(owner) > 0 {
+            self.persist_or_log(&mut state);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Settles everything that waits; returns how many messages that were.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn purge(&self) -> Result<u64> {
+        let (purged, seq) = {
+            let mut state = self.state.lock();
+            let purged = state.dispatcher.purge();
+            (purged, self.persist(&mut state)?)
+        };
+        self.confirm(seq).await?;
+        Ok(purged)
+    }
+
+    /// Moves a partition's floor; what was settled at or beyond it is not any more. Leases end.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn seek(&self, partition: PartitionId, to: Offset) -> Result<()> {
+        let seq = {
+            let mut state = self.state.lock();
+            state.dispatcher.seek(partition, to);
+            self.persist(&mut state)?
+        };
+        self.wake.notify_one();
+        self.confirm(seq).await
+    }
+
+    pub(super) fn advance(&self, partition: PartitionId, end: Offset) {
+        if self.mode == Mode::Positional {
+            return;
+        }
+        self.state.lock().dispatcher.advance(partition, end);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn reserved(&self, partition: PartitionId, horizon: Offset) {
+        self.state.lock().dispatcher.reserved(partition, horizon);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn vanish(&self, partition: PartitionId, range: std::ops::Range<Offset>) {
+        let mut state = self.state.lock();
+        state.dispatcher.vanish(partition, range);
+        self.persist_or_log(&mut state);
+    }
+
+    pub(super) fn add_partition(&self, cursor: Cursor) {
+        let mut state = self.state.lock();
+        self.held.lock().push(held_from(self.mode, &cursor));
+        state.dispatcher.add_partition(cursor);
+        state.since_snapshot.push(0);
+    }
+
+    /// The first offset that it keeps from being trimmed under `settled` retention; `None` where it
+    /// holds nothing, as a positional group does before its first commit.
+    pub(super) fn held(&self, partition: PartitionId) -> Option<Offset> {
+        self.held
+            .lock()
+            .get(partition.0 as usize)
+            .copied()
+            .flatten()
+    }
+
+    pub(super) fn update_held(&self, state: &State, partition: PartitionId) {
+        let cursor = state.dispatcher.cursor(partition);
+        let now = cursor.and_then(|cursor| held_from(self.mode, cursor));
+        if let Some(held) = self.held.lock().get_mut(partition.0 as usize) {
+            *held = now;
+        }
+    }
+
+    pub(super) fn cursor_id(&self, partition: PartitionId) -> CursorId {
+        CursorId {
+            subscription: self.id,
+            partition,
+        }
+    }
+
+    pub(super) fn confirm(&self, seq: Option<CommitSeq>) -> Confirm {
+        match (seq, self.topic.upgrade()) {
+            (Some(seq), Some(topic)) => {
+                Confirm::durable(topic.store.clone(), seq, Durability::Disk)
+            }
+            _ => Confirm::ready(),
+        }
+    }
+
+    pub(super) fn persist_or_log(&self, state: &mut State) {
+        if let Err(error) = self.persist(state) {
+            tracing::error!(subscription = %self.name, %error, "a change of a cursor is not persisted");
+        }
+    }
+
+    /// Submits what changed since the last call, under the state's lock, so that changes keep
+    /// their order. `None` where nothing changed or nothing of this subscription is kept.
+    pub(super) fn persist(&self, state: &mut State) -> Result<Option<CommitSeq>> {
+        let changes = state.dispatcher.take_changes();
+        let (false, Some(topic), Some(broker)) = (
+            changes.is_empty(),
+            self.topic.upgrade(),
+            self.broker.upgrade(),
+        ) else {
+            return Ok(None);
+        };
+        let mut by_partition: Vec<(PartitionId, Vec<Change>)> = Vec::new();
+        for (partition, change) in changes {
+            match by_partition.iter_mut().find(|(at, _)| *at == partition) {
+                Some((_, changes)) => changes.push(change),
+                None => by_partition.push((partition, vec![change])),
+            }
+        }
+        let mut ops = Vec::with_capacity(by_partition.len());
+        let mut effects = Vec::new();
+        for (partition, changes) in by_partition {
+            self.update_held(state, partition);
+            effects.extend(
+                changes
+                    .iter()
+                    .filter_map(horizon)
+                    .map(|horizon| (partition, horizon)),
+            );
+            ops.push(self.cursor_op(state, partition, &changes));
+            ops.extend(super::janitor::trim_op(&topic, partition, TRIM_STEP));
+        }
+        let submitted = topic.store.submit(Commit {
+            ops,
+            durability: Durability::Os,
+            epoch: broker.epoch,
+        })?;
+        self.reserve(&topic, &broker, submitted.seq, effects, state);
+        Ok(Some(submitted.seq))
+    }
+
+    fn cursor_op(&self, state: &mut State, partition: PartitionId, changes: &[Change]) -> Op {
+        let since = &mut state.since_snapshot[partition.0 as usize];
+        *since += changes.len();
+        let reset = *since > SNAPSHOT_EVERY;
+        let cursor = state.dispatcher.cursor(partition);
+        let change = match cursor {
+            Some(cursor) if reset => {
+                *since = 0;
+                encode_changes(&cursor.snapshot())
+            }
+            _ => encode_changes(changes),
+        };
+        Op::Cursor {
+            cursor: self.cursor_id(partition),
+            change,
+            reset,
+        }
+    }
+
+    /// A horizon holds once it is on disk; in memory it holds at once.
+    fn reserve(
+        &self,
+        topic: &Arc<Topic>,
+        broker: &Arc<Inner>,
+        seq: CommitSeq,
+        horizons: Vec<(PartitionId, Offset)>,
+        state: &mut State,
+    ) {
+        if horizons.is_empty() {
+            return;
+        }
+        let this = topic
+            .subscription(&self.name)
+            .filter(|this| this.id == self.id);
+        let (false, Some(this)) = (topic.lives_in_memory(), this) else {
+            for (partition, horizon) in horizons {
+                state.dispatcher.reserved(partition, horizon);
+            }
+            return self.wake.notify_one();
+        };
+        let effects = horizons
+            .into_iter()
+            .map(|(partition, horizon)| Effect::Reserved(this.clone(), partition, horizon));
+        let completion = Completion {
+            seq,
+            effects: effects.collect(),
+            confirm: None,
+            admission: super::Admission::none(),
+        };
+        broker.completions.push(Due::Disk, completion);
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription")
+            .field("name", &self.name)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn gone() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "use subscription",
+        "its topic was deleted",
+    )
+}
+
+fn held_from(mode: Mode, cursor: &Cursor) -> Option<Offset> {
+    (mode != Mode::Positional || cursor.mark().is_some()).then(|| cursor.floor())
+}
+
+fn horizon(change: &Change) -> Option<Offset> {
+    match change {
+        Change::Horizon(horizon) => Some(*horizon),
+        _ => None,
+    }
+}
+
+fn verb(settlement: Settlement, now: Millis) -> Settle {
+    match settlement {
+        Settlement::Ack | Settlement::Reject { .. } => Settle::Done,
+        Settlement::Release { after } if after.is_zero() => Settle::Release { until: None },
+        Settlement::Release { after } => Settle::Release {
+            until: Some(now.after(after)),
+        },
+        Settlement::Extend { by } => Settle::Extend {
+            until: now.after(by),
+        },
+    }
+}

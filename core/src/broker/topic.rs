@@ -1,0 +1,224 @@
+//! A topic while the broker runs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use super::{Lifetime, Subscription, TopicSpec, partition::Partition};
+use crate::{
+    entry::Entry,
+    error::{Error, ErrorKind, Result},
+    id::{Millis, Offset, PartitionId, TopicId},
+    store::{ReadLimit, Store},
+};
+
+/// A topic: partitions, and the subscriptions on them.
+pub struct Topic {
+    id: TopicId,
+    spec: RwLock<TopicSpec>,
+    name: Arc<str>,
+    namespace: Arc<str>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) partitions: RwLock<Vec<Arc<Partition>>>,
+    pub(super) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscription>>>,
+    pub(super) gone: CancellationToken,
+}
+
+/// The ends of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicBounds {
+    /// The first offset that can be read.
+    pub start: Offset,
+    /// Readers see what is below (Kafka's high watermark).
+    pub stable: Offset,
+    /// The offset that the next message gets.
+    pub end: Offset,
+}
+
+impl Topic {
+    pub(super) fn new(
+        id: TopicId,
+        spec: TopicSpec,
+        store: Arc<dyn Store>,
+        partitions: Vec<Arc<Partition>>,
+    ) -> Self {
+        Self {
+            id,
+            name: spec.name.as_str().into(),
+            namespace: spec.namespace.as_str().into(),
+            spec: RwLock::new(spec),
+            store,
+            partitions: RwLock::new(partitions),
+            subscriptions: RwLock::default(),
+            gone: CancellationToken::new(),
+        }
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> TopicId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &Arc<str> {
+        &self.namespace
+    }
+
+    /// What it was declared as, with the partitions it has now.
+    pub fn spec(&self) -> TopicSpec {
+        self.spec.read().clone()
+    }
+
+    /// How many partitions it has.
+    pub fn partition_count(&self) -> u32 {
+        u32::try_from(self.partitions.read().len()).expect("partitions are numbered in 32 bits")
+    }
+
+    /// Its subscriptions, by name.
+    pub fn subscriptions(&self) -> Vec<Arc<Subscription>> {
+        self.subscriptions.read().values().cloned().collect()
+    }
+
+    /// One subscription.
+    pub fn subscription(&self, name: &str) -> Option<Arc<Subscription>> {
+        // Recursive: a subscription asks while it is locked, and an advance locks it while it reads.
+        self.subscriptions.read_recursive().get(name).cloned()
+    }
+
+    /// Whether it has been deleted.
+    pub fn is_gone(&self) -> bool {
+        self.gone.is_cancelled()
+    }
+
+    /// The ends of a partition.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such partition.
+    pub fn bounds(&self, partition: PartitionId) -> Result<TopicBounds> {
+        let partition = self.partition(partition)?;
+        let (start, stable) = (partition.start(), partition.stable());
+        Ok(TopicBounds {
+            start,
+            stable: stable.max(start),
+            end: partition.end(),
+        })
+    }
+
+    /// Stable entries from the one that covers `from` on; none at the stable end.
+    ///
+    /// # Errors
+    /// `NotFound` where the partition does not exist, or `from` is before its start or beyond its
+    /// stable end; `Corrupt` for damage.
+    pub async fn read(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        limit: ReadLimit,
+    ) -> Result<Vec<Entry>> {
+        let partition = self.partition(partition)?;
+        let (start, stable) = (partition.start(), partition.stable());
+        if from < start || from > stable {
+            let message = format!("offset {from} is outside {start} to {stable}");
+            return Err(Error::new(ErrorKind::NotFound, "read topic", message));
+        }
+        if from == stable {
+            return Ok(Vec::new());
+        }
+        let mut entries = self.store.read(partition.log, from, limit).await?;
+        entries.retain(|entry| entry.end_offset() <= stable);
+        Ok(entries)
+    }
+
+    /// Returns once the partition's stable end lies beyond `beyond`, or the topic is gone. Cancel-safe.
+    pub async fn changed(&self, partition: PartitionId, beyond: Offset) {
+        let Ok(partition) = self.partition(partition) else {
+            return;
+        };
+        loop {
+            let changed = partition.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if partition.stable() > beyond {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.gone.cancelled() => return,
+            }
+        }
+    }
+
+    /// The first message at or after `at` by the producer's clock, else ours: the offset of the
+    /// entry that holds it, and that entry's time.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such partition, `Corrupt` for damage.
+    pub async fn entry_for_time(
+        &self,
+        partition: PartitionId,
+        at: Millis,
+    ) -> Result<Option<Entry>> {
+        let partition = self.partition(partition)?;
+        let found = self.store.entry_for_time(partition.log, at).await?;
+        Ok(found.filter(|entry| entry.end_offset() <= partition.stable()))
+    }
+
+    pub(super) fn partition(&self, partition: PartitionId) -> Result<Arc<Partition>> {
+        let partitions = self.partitions.read();
+        partitions
+            .get(partition.0 as usize)
+            .cloned()
+            .ok_or_else(|| {
+                let (name, count) = (&self.name, partitions.len());
+                let message =
+                    format!("topic `{name}` has {count} partitions, none called {partition}");
+                Error::new(ErrorKind::NotFound, "find partition", message)
+            })
+    }
+
+    pub(super) fn lease_up_to(&self, partition: PartitionId, end: Offset) {
+        let Ok(state) = self.partition(partition) else {
+            return;
+        };
+        state.lease_up_to(end);
+        self.advance_subscriptions(partition, state.leasable());
+    }
+
+    pub(super) fn stabilize(&self, partition: PartitionId, end: Offset) {
+        let Ok(state) = self.partition(partition) else {
+            return;
+        };
+        state.stabilize(end);
+        self.advance_subscriptions(partition, state.leasable());
+    }
+
+    pub(super) fn lives_in_memory(&self) -> bool {
+        !matches!(self.spec.read().lifetime, Lifetime::Permanent)
+    }
+
+    pub(super) fn set_partitions(&self, partitions: u32) {
+        self.spec.write().partitions = partitions;
+    }
+
+    fn advance_subscriptions(&self, partition: PartitionId, end: Offset) {
+        for subscription in self.subscriptions.read().values() {
+            subscription.advance(partition, end);
+        }
+    }
+}
+
+impl std::fmt::Debug for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Topic")
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

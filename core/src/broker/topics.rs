@@ -1,0 +1,279 @@
+//! Creating, growing and deleting topics.
+
+use std::sync::Arc;
+
+use super::{
+    Broker, Lifetime, State, Subscription, Topic, TopicName, TopicSpec,
+    catalog::{self, TopicRecord},
+    partition::Partition,
+    publish::no_topic,
+};
+use crate::{
+    cursor::Cursor,
+    error::{Error, ErrorKind, Result},
+    id::{LogId, Offset, PartitionId, TopicId},
+    producer::Producers,
+    router::{Removed, Router},
+    store::{Commit, Durability, Op, Store},
+};
+
+impl State {
+    pub(super) fn topic(&self, namespace: &str, name: &str) -> Option<Arc<Topic>> {
+        self.topics.get(&TopicName::new(namespace, name)).cloned()
+    }
+
+    pub(super) fn router(&self, namespace: &str) -> Result<&Router> {
+        self.routers.get(namespace).ok_or_else(|| {
+            let message = format!("no namespace `{namespace}`");
+            Error::new(ErrorKind::NotFound, "find namespace", message)
+        })
+    }
+
+    pub(super) fn insert(&mut self, topic: &Arc<Topic>) {
+        let name = TopicName::new(topic.namespace(), topic.name());
+        self.by_id.insert(topic.id(), topic.clone());
+        self.topics.insert(name, topic.clone());
+    }
+
+    fn remove(&mut self, topic: &Topic) {
+        self.by_id.remove(&topic.id());
+        self.topics
+            .remove(&TopicName::new(topic.namespace(), topic.name()));
+    }
+}
+
+impl Broker {
+    /// The topic of that name.
+    pub fn topic(&self, namespace: &str, name: &str) -> Option<Arc<Topic>> {
+        self.inner.state.read().topic(namespace, name)
+    }
+
+    /// The topic of that identity.
+    pub fn topic_by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
+        self.inner.state.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics of a namespace, by name.
+    pub fn topics(&self, namespace: &str) -> Vec<Arc<Topic>> {
+        let state = self.inner.state.read();
+        let of_namespace = state
+            .topics
+            .values()
+            .filter(|topic| &**topic.namespace() == namespace);
+        let mut topics: Vec<_> = of_namespace.cloned().collect();
+        topics.sort_by(|a, b| a.name().cmp(b.name()));
+        topics
+    }
+
+    /// Creates a topic; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Exists` where the name is taken, `Invalid` for a bad name or number of partitions,
+    /// `TooLarge` at the limit of topics, and the store's.
+    pub async fn create_topic(&self, spec: TopicSpec) -> Result<Arc<Topic>> {
+        let _admin = self.inner.admin.lock().await;
+        if self.topic(&spec.namespace, &spec.name).is_some() {
+            let message = format!("topic `{}` exists", spec.name);
+            return Err(Error::new(ErrorKind::Exists, "create topic", message));
+        }
+        let (topic, op) = self.new_topic(spec)?;
+        self.commit_admin(op.into_iter().collect()).await?;
+        self.inner.state.write().insert(&topic);
+        Ok(topic)
+    }
+
+    /// The topic of that name; created with the defaults where there is none.
+    ///
+    /// # Errors
+    /// As [`Broker::create_topic`].
+    pub async fn ensure_topic(&self, namespace: &str, name: &str) -> Result<Arc<Topic>> {
+        if let Some(topic) = self.topic(namespace, name) {
+            return Ok(topic);
+        }
+        match self.create_topic(TopicSpec::new(namespace, name)).await {
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                self.topic(namespace, name).ok_or(error)
+            }
+            created => created,
+        }
+    }
+
+    /// Deletes a topic, its subscriptions and the bindings to it. A topic of the same name that is
+    /// created later inherits nothing.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, and the store's.
+    pub async fn delete_topic(&self, namespace: &str, name: &str) -> Result<()> {
+        let _admin = self.inner.admin.lock().await;
+        let topic = self
+            .topic(namespace, name)
+            .ok_or_else(|| no_topic(namespace, name))?;
+        self.delete_locked(&topic).await
+    }
+
+    /// Adds partitions behind those that are there.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` where the topic has as many or more already, and the store's.
+    pub async fn grow_topic(&self, namespace: &str, name: &str, partitions: u32) -> Result<()> {
+        let _admin = self.inner.admin.lock().await;
+        let topic = self
+            .topic(namespace, name)
+            .ok_or_else(|| no_topic(namespace, name))?;
+        let (now, mut spec) = (topic.partition_count(), topic.spec());
+        if partitions <= now {
+            let message = format!("topic `{name}` has {now} partitions; {partitions} is no growth");
+            return Err(Error::new(ErrorKind::Invalid, "grow topic", message));
+        }
+        spec.partitions = partitions;
+        spec.check(self.limits().partitions)?;
+        let record = TopicRecord {
+            id: topic.id(),
+            spec: spec.clone(),
+        };
+        if !topic.lives_in_memory() {
+            let key = catalog::named(catalog::TOPICS, namespace, name);
+            self.commit_admin(vec![catalog::put(key, &record)]).await?;
+        }
+        for subscription in topic.subscriptions() {
+            (now..partitions).for_each(|_| {
+                subscription.add_partition(Cursor::starting_at(Offset::ZERO));
+            });
+        }
+        topic
+            .partitions
+            .write()
+            .extend(empty_partitions(topic.id(), now..partitions));
+        topic.set_partitions(partitions);
+        Ok(())
+    }
+
+    /// A topic that is in no map yet, and what makes it durable.
+    pub(super) fn new_topic(&self, spec: TopicSpec) -> Result<(Arc<Topic>, Option<Op>)> {
+        spec.check(self.limits().partitions)?;
+        if self.inner.state.read().topics.len() >= self.limits().topics {
+            let message = format!("{} topics exist, which is the limit", self.limits().topics);
+            return Err(Error::new(ErrorKind::TooLarge, "create topic", message));
+        }
+        let id = TopicId::random();
+        let permanent = spec.lifetime == Lifetime::Permanent;
+        let op = permanent.then(|| {
+            let key = catalog::named(catalog::TOPICS, &spec.namespace, &spec.name);
+            let spec = spec.clone();
+            catalog::put(key, &TopicRecord { id, spec })
+        });
+        let partitions = empty_partitions(id, 0..spec.partitions).collect();
+        let topic = Arc::new(Topic::new(id, spec, self.store_for(permanent), partitions));
+        Ok((topic, op))
+    }
+
+    pub(super) async fn delete_locked(&self, topic: &Arc<Topic>) -> Result<()> {
+        let removed = {
+            let mut state = self.inner.state.write();
+            let router = state.routers.get_mut(topic.namespace());
+            let removed = router.map(|router| router.unbind_topic(topic.name()));
+            state.remove(topic);
+            removed.unwrap_or_default()
+        };
+        topic.gone.cancel();
+        let subscriptions = topic.subscriptions();
+        subscriptions
+            .iter()
+            .for_each(|subscription| subscription.gone.cancel());
+        let mut ops = self.removal_ops(topic.namespace(), &removed);
+        if topic.lives_in_memory() {
+            self.drop_from_memory(topic, &subscriptions)?;
+        } else {
+            ops.push(catalog::remove(catalog::named(
+                catalog::TOPICS,
+                topic.namespace(),
+                topic.name(),
+            )));
+            ops.extend(drop_ops(topic, &subscriptions));
+        }
+        self.commit_admin(ops).await
+    }
+
+    /// Keys of exchanges and bindings that are gone.
+    pub(super) fn removal_ops(&self, namespace: &str, removed: &Removed) -> Vec<Op> {
+        let exchanges = removed.exchanges.iter().filter(|exchange| exchange.durable);
+        let exchanges =
+            exchanges.map(|exchange| catalog::named(catalog::EXCHANGES, namespace, &exchange.name));
+        let bindings = removed
+            .bindings
+            .iter()
+            .map(|binding| super::exchange::binding_key(namespace, binding));
+        exchanges.chain(bindings).map(catalog::remove).collect()
+    }
+
+    /// Commits to the durable store and waits until it is on disk; nothing for nothing.
+    pub(super) async fn commit_admin(&self, ops: Vec<Op>) -> Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let store = &self.inner.store;
+        let submitted = store.submit(Commit {
+            ops,
+            durability: Durability::Disk,
+            epoch: self.inner.epoch,
+        })?;
+        store.durable(submitted.seq, Durability::Disk).await
+    }
+
+    pub(super) fn store_for(&self, permanent: bool) -> Arc<dyn Store> {
+        if permanent {
+            self.inner.store.clone()
+        } else {
+            self.inner.memory.clone()
+        }
+    }
+
+    fn drop_from_memory(&self, topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Result<()> {
+        let commit = Commit {
+            ops: drop_ops(topic, subscriptions),
+            durability: Durability::Memory,
+            epoch: self.inner.epoch,
+        };
+        self.inner.memory.submit(commit).map(|_| ())
+    }
+}
+
+/// Removes logs, cursors, and the keys of subscriptions.
+fn drop_ops(topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Vec<Op> {
+    let partitions = topic.partitions.read();
+    let logs = partitions
+        .iter()
+        .map(|partition| Op::DropLog { log: partition.log });
+    let mut ops: Vec<_> = logs.collect();
+    for subscription in subscriptions {
+        ops.push(catalog::remove(catalog::subscription(
+            topic.id(),
+            subscription.name(),
+        )));
+        ops.extend(cursor_drops(subscription, topic));
+    }
+    ops
+}
+
+pub(super) fn cursor_drops(subscription: &Subscription, topic: &Topic) -> Vec<Op> {
+    let partitions = (0..topic.partition_count()).map(PartitionId);
+    partitions
+        .map(|partition| Op::DropCursor {
+            cursor: subscription.cursor_id(partition),
+        })
+        .collect()
+}
+
+fn empty_partitions(
+    topic: TopicId,
+    numbers: std::ops::Range<u32>,
+) -> impl Iterator<Item = Arc<Partition>> {
+    numbers.map(move |number| {
+        let log = LogId {
+            topic,
+            partition: PartitionId(number),
+        };
+        let (start, end) = (Offset::ZERO, Offset::ZERO);
+        Arc::new(Partition::new(log, start, end, Producers::default()))
+    })
+}

@@ -1,0 +1,232 @@
+//! Idempotent producers of one partition (Kafka, KIP-98): which batch is next, which is a repeat.
+//!
+//! Pure. Its state is written beside each batch, in the same commit, so that it survives restart,
+//! trimming and idling.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{
+    entry::ProducerStamp,
+    error::Result,
+    id::{Millis, Offset},
+    wire::{Reader, Writer},
+};
+
+/// Batches remembered for each producer: as many as a client has in flight.
+const REMEMBERED: usize = 5;
+
+/// What every producer of a partition appended last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Producers(HashMap<i64, Producer>);
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Producer {
+    epoch: i16,
+    batches: VecDeque<Batch>,
+}
+
+/// An appended batch of a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Its first sequence number.
+    pub sequence: i32,
+    /// Its messages.
+    pub count: u32,
+    /// Where it begins.
+    pub base_offset: Offset,
+    /// When it was appended.
+    pub appended: Millis,
+}
+
+/// What a batch's stamp says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequence {
+    /// It is the next one.
+    Next,
+    /// It was appended before.
+    Repeat(Batch),
+    /// Batches before it are missing.
+    Gap,
+    /// A newer epoch of this producer has appended.
+    Fenced,
+}
+
+impl Producers {
+    /// What a batch of `count` messages with `stamp` is. A producer that is not known may begin
+    /// anywhere, as Kafka lets it after its state expired.
+    pub fn check(&self, stamp: ProducerStamp, count: u32) -> Sequence {
+        let Some(producer) = self.0.get(&stamp.id) else {
+            return Sequence::Next;
+        };
+        if stamp.epoch < producer.epoch {
+            return Sequence::Fenced;
+        }
+        if stamp.epoch > producer.epoch {
+            return if stamp.sequence == 0 {
+                Sequence::Next
+            } else {
+                Sequence::Gap
+            };
+        }
+        let same = |batch: &&Batch| batch.sequence == stamp.sequence && batch.count == count;
+        if let Some(batch) = producer.batches.iter().find(same) {
+            return Sequence::Repeat(*batch);
+        }
+        match producer.batches.back() {
+            Some(last) if last.next_sequence() != stamp.sequence => Sequence::Gap,
+            _ => Sequence::Next,
+        }
+    }
+
+    /// Remembers an appended batch; returns the producer's state to be written beside it.
+    pub fn appended(&mut self, stamp: ProducerStamp, batch: Batch) -> Bytes {
+        let producer = self.0.entry(stamp.id).or_default();
+        if producer.epoch != stamp.epoch {
+            producer.epoch = stamp.epoch;
+            producer.batches.clear();
+        }
+        producer.batches.push_back(batch);
+        if producer.batches.len() > REMEMBERED {
+            producer.batches.pop_front();
+        }
+        producer.encode()
+    }
+
+    /// Forgets the producer that appended longest ago, once there are more than `limit`.
+    pub fn evict(&mut self, limit: usize) -> Option<i64> {
+        if self.0.len() <= limit {
+            return None;
+        }
+        let oldest = self
+            .0
+            .iter()
+            .min_by_key(|(_, producer)| producer.last_append());
+        let id = oldest.map(|(id, _)| *id)?;
+        self.0.remove(&id);
+        Some(id)
+    }
+
+    /// Takes up a producer's state as [`Producers::appended`] returned it. Batches at or beyond
+    /// `end` did not survive and are forgotten.
+    ///
+    /// # Errors
+    /// `Invalid` where the bytes are damaged.
+    pub fn restore(&mut self, id: i64, state: Bytes, end: Offset) -> Result<()> {
+        let mut producer = Producer::decode(state)?;
+        producer.batches.retain(|batch| batch.base_offset < end);
+        self.0.insert(id, producer);
+        Ok(())
+    }
+}
+
+impl Producer {
+    fn last_append(&self) -> Millis {
+        self.batches
+            .back()
+            .map_or(Millis(0), |batch| batch.appended)
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        out.put_i16(self.epoch);
+        out.put_varint(self.batches.len() as u64);
+        for batch in &self.batches {
+            out.put_i32(batch.sequence);
+            out.put_u32(batch.count);
+            out.put_u64(batch.base_offset.0);
+            out.put_i64(batch.appended.0);
+        }
+        out.freeze()
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "read producer state");
+        let epoch = reader.u16()?.cast_signed();
+        let count = reader.count()?;
+        let batches = (0..count).map(|_| {
+            Ok(Batch {
+                sequence: reader.u32()?.cast_signed(),
+                count: reader.u32()?,
+                base_offset: Offset(reader.u64()?),
+                appended: Millis(reader.i64()?),
+            })
+        });
+        let batches = batches.collect::<Result<_>>()?;
+        Ok(Self { epoch, batches })
+    }
+}
+
+impl Batch {
+    /// Sequence numbers wrap from 2^31 - 1 to 0.
+    fn next_sequence(&self) -> i32 {
+        let next = i64::from(self.sequence) + i64::from(self.count);
+        i32::try_from(next % (i64::from(i32::MAX) + 1)).expect("a remainder of 2^31")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(epoch: i16, sequence: i32) -> ProducerStamp {
+        ProducerStamp {
+            id: 7,
+            epoch,
+            sequence,
+        }
+    }
+
+    fn append(producers: &mut Producers, epoch: i16, sequence: i32, offset: u64) -> Bytes {
+        let batch = Batch {
+            sequence,
+            count: 10,
+            base_offset: Offset(offset),
+            appended: Millis(1),
+        };
+        producers.appended(stamp(epoch, sequence), batch)
+    }
+
+    #[test]
+    fn a_repeat_is_told_with_its_offset_and_a_gap_is_refused() {
+        let mut producers = Producers::default();
+        append(&mut producers, 0, 0, 100);
+        let state = append(&mut producers, 0, 10, 110);
+        let mut restored = Producers::default();
+        restored.restore(7, state, Offset(120)).unwrap();
+        assert_eq!(restored, producers);
+        let Sequence::Repeat(batch) = producers.check(stamp(0, 0), 10) else {
+            panic!("a repeat");
+        };
+        assert_eq!(batch.base_offset, Offset(100));
+        assert_eq!(producers.check(stamp(0, 20), 10), Sequence::Next);
+        assert_eq!(producers.check(stamp(0, 30), 10), Sequence::Gap);
+    }
+
+    #[test]
+    fn a_new_epoch_begins_at_zero_and_fences_the_old_one() {
+        let mut producers = Producers::default();
+        append(&mut producers, 1, 0, 0);
+        assert_eq!(producers.check(stamp(2, 5), 1), Sequence::Gap);
+        assert_eq!(producers.check(stamp(2, 0), 1), Sequence::Next);
+        assert_eq!(producers.check(stamp(0, 10), 1), Sequence::Fenced);
+    }
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        let mut producers = Producers::default();
+        append(&mut producers, 0, i32::MAX - 4, 0);
+        assert_eq!(producers.check(stamp(0, 5), 1), Sequence::Next);
+    }
+
+    #[test]
+    fn a_batch_that_a_crash_took_is_not_a_repeat() {
+        let mut producers = Producers::default();
+        append(&mut producers, 0, 0, 100);
+        let state = append(&mut producers, 0, 10, 110);
+        let mut restored = Producers::default();
+        restored.restore(7, state, Offset(110)).unwrap();
+        assert_eq!(restored.check(stamp(0, 10), 10), Sequence::Next);
+    }
+}
