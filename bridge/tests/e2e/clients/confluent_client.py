@@ -8,12 +8,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from harness import until
 
 EARLIEST = 0
+QUIET = {"log_level": 0}
 
 
 @functools.cache
 def admin(bootstrap: str) -> AdminClient:
     """One for all tests: a future fails when its client is dropped."""
-    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000})
+    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000, **QUIET})
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int = 1, **config: str):
@@ -32,7 +33,7 @@ def produce(bootstrap: str, topic: str, messages, partition=None, **conf) -> lis
 
     A message is a dict with any of value, key, headers, timestamp and partition.
     """
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, **conf})
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, **QUIET, **conf})
     reports = [None] * len(messages)
 
     def report(i):
@@ -62,7 +63,7 @@ def acked(reports) -> list:
 
 def consumer(bootstrap: str, group: str = "none", **conf) -> Consumer:
     return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest",
-                     "enable.auto.commit": False, "fetch.wait.max.ms": 100, "enable.partition.eof": False, **conf})
+                     "enable.auto.commit": False, "fetch.wait.max.ms": 100, "enable.partition.eof": False, **QUIET, **conf})
 
 
 def read(bootstrap: str, topic: str, count: int, start: int = EARLIEST, seconds: float = 60, **conf) -> list:
