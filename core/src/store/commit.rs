@@ -79,7 +79,7 @@ pub enum Expect {
 pub struct Commit {
     /// The steps, in order.
     pub ops: Vec<Op>,
-    /// The highest level that somebody will wait for; a store need not sync for less.
+    /// The level that the store sees to by itself; a higher one only once somebody waits for it.
     pub durability: Durability,
     /// The owner's epoch.
     pub epoch: Epoch,

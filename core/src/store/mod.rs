@@ -34,7 +34,8 @@ pub trait Store: Send + Sync + 'static {
     /// `Corrupt` for a damaged log, `Closed` after [`Store::close`] or a failed sync.
     fn submit(&self, commit: Commit) -> Result<Submitted>;
 
-    /// Waits until everything up to `seq` is as durable as `level`. Cancel-safe.
+    /// Waits until everything up to `seq` is as durable as `level`, which may be higher than its
+    /// commit asked for: asking for it here makes the store see to it. Cancel-safe.
     ///
     /// # Errors
     /// `Unknown` where the write or sync that covers it failed: it may or may not be there later.
