@@ -1,0 +1,244 @@
+//! All groups of one broker.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    Caller, Description, Effect, GroupId, Join, Leaver, Listing, Membership, Options, Refusal,
+    State, Sync, member_ids::MemberIds, roster::Group, turn::Turn,
+};
+use crate::id::Millis;
+
+/// The coordinator of many groups. `now` may be any clock that does not go back.
+#[derive(Debug)]
+pub struct Coordinator {
+    options: Options,
+    ids: MemberIds,
+    groups: BTreeMap<GroupId, Group>,
+    timers: BTreeSet<(Millis, GroupId)>,
+}
+
+impl Coordinator {
+    /// A coordinator without groups. Member ids come from `seed`, which must differ at every start
+    /// of a broker, so that members of an earlier life are not taken for today's.
+    pub fn new(options: Options, seed: u64) -> Self {
+        Self {
+            options,
+            ids: MemberIds::new(seed),
+            groups: BTreeMap::new(),
+            timers: BTreeSet::new(),
+        }
+    }
+
+    /// `JoinGroup`. Answered by one [`Effect::Join`] for `caller`, now or later.
+    pub fn join(&mut self, mut join: Join, caller: Caller, now: Millis, effects: &mut Vec<Effect>) {
+        let (least, most) = (Duration::from_millis(1), self.options.max_rebalance_timeout);
+        join.rebalance_timeout = join.rebalance_timeout.min(most).max(least);
+        if let Err(refusal) = self.check_join(&join) {
+            return effects.push(Effect::Join {
+                caller,
+                reply: Err(refusal),
+            });
+        }
+        let id = join.group.clone();
+        self.groups
+            .entry(id.clone())
+            .or_insert_with(|| Group::new(id.clone(), now));
+        self.turn(&id, now, effects, |group, ids, turn| {
+            group.join(join, caller, ids, turn)
+        });
+    }
+
+    /// `SyncGroup`. Answered by one [`Effect::Sync`] for `caller`, now or later.
+    pub fn sync(&mut self, sync: Sync, caller: Caller, now: Millis, effects: &mut Vec<Effect>) {
+        let id = sync.member.group.clone();
+        let known = self.turn(&id, now, effects, |group, _, turn| {
+            group.sync(sync, caller, turn)
+        });
+        if known.is_none() {
+            effects.push(Effect::Sync {
+                caller,
+                reply: Err(Refusal::UnknownMember),
+            });
+        }
+    }
+
+    /// `Heartbeat`.
+    ///
+    /// # Errors
+    /// The code to answer with; `RebalanceInProgress` asks the member to join again.
+    pub fn heartbeat(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
+        let group = self
+            .groups
+            .get_mut(&who.group)
+            .ok_or(Refusal::UnknownMember)?;
+        group.heartbeat(who, now)
+    }
+
+    /// `LeaveGroup`, one result for each leaver, in order.
+    pub fn leave(
+        &mut self,
+        group: &GroupId,
+        leavers: &[Leaver],
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<Result<(), Refusal>> {
+        let left = self.turn(group, now, effects, |group, _, turn| {
+            leavers
+                .iter()
+                .map(|leaver| group.leave(leaver, turn))
+                .collect()
+        });
+        left.unwrap_or_else(|| vec![Err(Refusal::UnknownMember); leavers.len()])
+    }
+
+    /// Whether an `OffsetCommit` is allowed. One without member and generation comes from outside
+    /// of the group, which must have no members then, and makes it known.
+    ///
+    /// # Errors
+    /// The code to answer with.
+    pub fn check_commit(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
+        let is_outside = who.generation < 0 && who.member_id.is_empty();
+        if is_outside && !self.groups.contains_key(&who.group) {
+            self.check_new_group(&who.group)?;
+            self.remember(&who.group, now);
+        }
+        let missing = Refusal::IllegalGeneration;
+        self.groups
+            .get_mut(&who.group)
+            .ok_or(missing)?
+            .check_commit(who, now)
+    }
+
+    /// Makes a group known that has offsets from an earlier life of the broker.
+    pub fn remember(&mut self, group: &GroupId, now: Millis) {
+        let held = self.groups.entry(group.clone());
+        held.or_insert_with(|| Group::new(group.clone(), now))
+            .has_commits = true;
+        self.arm(group);
+    }
+
+    /// Lets time pass up to `now`.
+    pub fn tick(&mut self, now: Millis, effects: &mut Vec<Effect>) {
+        while let Some((due, id)) = self.timers.first().cloned() {
+            if due > now {
+                break;
+            }
+            self.turn(&id, now, effects, |group, _, turn| group.tick(turn));
+        }
+    }
+
+    /// When to call [`Coordinator::tick`] at the latest. It may turn out that nothing was due.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// All groups.
+    pub fn list(&self) -> Vec<Listing> {
+        self.groups.values().map(Group::listing).collect()
+    }
+
+    /// One group; `None` is Kafka's state `Dead`.
+    pub fn describe(&self, group: &str) -> Option<Description> {
+        self.groups.get(group).map(Group::description)
+    }
+
+    /// Forgets a group without members.
+    ///
+    /// # Errors
+    /// `NonEmptyGroup` and `GroupNotFound`.
+    pub fn delete(&mut self, group: &str) -> Result<(), Refusal> {
+        match self.groups.get(group).map(|group| group.state) {
+            None => Err(Refusal::GroupNotFound),
+            Some(State::Empty | State::Dead) => {
+                self.forget(group);
+                Ok(())
+            }
+            Some(_) => Err(Refusal::NonEmptyGroup),
+        }
+    }
+
+    fn check_join(&self, join: &Join) -> Result<(), Refusal> {
+        let options = &self.options;
+        if !self.groups.contains_key(&join.group) {
+            self.check_new_group(&join.group)?;
+            if !join.member_id.is_empty() {
+                return Err(Refusal::UnknownMember);
+            }
+        }
+        if !(options.min_session_timeout..=options.max_session_timeout)
+            .contains(&join.session_timeout)
+        {
+            return Err(Refusal::InvalidSessionTimeout);
+        }
+        let names = [&join.client_id, &join.protocol_type, &join.client_host];
+        let protocols = join.protocols.iter().map(|protocol| &protocol.name);
+        let mut names = names.into_iter().chain(protocols).chain(&join.instance_id);
+        let bytes: usize = join
+            .protocols
+            .iter()
+            .map(|protocol| protocol.metadata.len())
+            .sum();
+        if bytes > options.member_bytes || names.any(|name| name.len() > options.name_bytes) {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn check_new_group(&self, group: &str) -> Result<(), Refusal> {
+        if group.is_empty() || group.len() > self.options.name_bytes {
+            return Err(Refusal::InvalidGroupId);
+        }
+        if self.groups.len() >= self.options.groups {
+            return Err(Refusal::TooManyGroups);
+        }
+        Ok(())
+    }
+
+    /// Gives a group its turn, then arms its timer anew. `None` where there is no such group.
+    fn turn<T>(
+        &mut self,
+        id: &GroupId,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Group, &mut MemberIds, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
+        let group = self.groups.get_mut(id)?;
+        let mut turn = Turn {
+            now,
+            options: &self.options,
+            effects,
+        };
+        let result = act(group, &mut self.ids, &mut turn);
+        if group.state == State::Dead || group.is_unused() {
+            self.forget(id);
+        } else {
+            self.arm(id);
+        }
+        Some(result)
+    }
+
+    /// A heartbeat moves a deadline away without this: the timer then finds nothing due.
+    fn arm(&mut self, id: &GroupId) {
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
+        let due = group.next_deadline(&self.options);
+        let armed = std::mem::replace(&mut group.armed, due);
+        if armed == due {
+            return;
+        }
+        armed.map(|at| self.timers.remove(&(at, id.clone())));
+        due.map(|at| self.timers.insert((at, id.clone())));
+    }
+
+    fn forget(&mut self, id: &str) {
+        if let Some(group) = self.groups.remove(id)
+            && let Some(at) = group.armed
+        {
+            self.timers.remove(&(at, group.id));
+        }
+    }
+}

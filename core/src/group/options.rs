@@ -1,0 +1,46 @@
+//! What a coordinator allows.
+
+use std::time::Duration;
+
+/// Bounds and times of a [`Coordinator`](super::Coordinator).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The shortest session timeout that a member may ask for.
+    pub min_session_timeout: Duration,
+    /// The longest session timeout that a member may ask for.
+    pub max_session_timeout: Duration,
+    /// The longest rebalance timeout that counts; a longer one is taken as this.
+    pub max_rebalance_timeout: Duration,
+    /// How long the first rebalance of an empty group waits for more members (KIP-134).
+    pub initial_rebalance_delay: Duration,
+    /// How long a join that has not been answered keeps a new member in the group.
+    pub new_member_timeout: Duration,
+    /// How long a group without members is remembered before it expires.
+    pub empty_retention: Duration,
+    /// Groups.
+    pub groups: usize,
+    /// Members of one group, those that were handed an id and have not joined included.
+    pub members: usize,
+    /// Octets of one member's metadata over all its protocols, and of one member's assignment.
+    pub member_bytes: usize,
+    /// Octets in a group's name, an instance id, a client id, a protocol's name.
+    pub name_bytes: usize,
+}
+
+impl Default for Options {
+    /// Kafka's defaults, but no initial delay and fewer members.
+    fn default() -> Self {
+        Self {
+            min_session_timeout: Duration::from_secs(6),
+            max_session_timeout: Duration::from_secs(30 * 60),
+            max_rebalance_timeout: Duration::from_secs(60 * 60),
+            initial_rebalance_delay: Duration::ZERO,
+            new_member_timeout: Duration::from_secs(5 * 60),
+            empty_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            groups: 10_000,
+            members: 1_000,
+            member_bytes: 1024 * 1024,
+            name_bytes: 32_767,
+        }
+    }
+}
