@@ -51,11 +51,11 @@ impl Bindings {
         self.by_id.values()
     }
 
-    pub(super) fn from_source<'a>(&'a self, source: &str) -> impl Iterator<Item = &'a Binding> {
+    pub(super) fn leaving<'a>(&'a self, source: &str) -> impl Iterator<Item = &'a Binding> {
         self.range_of(source).map(|(_, binding)| binding)
     }
 
-    pub(super) fn to_destination<'a>(
+    pub(super) fn leading_to<'a>(
         &'a self,
         destination: &Destination,
     ) -> impl Iterator<Item = &'a Binding> {

@@ -91,7 +91,7 @@ impl Router {
 
     /// The bindings whose source is the exchange called `source`.
     pub fn bindings_from<'a>(&'a self, source: &str) -> impl Iterator<Item = &'a Binding> {
-        self.bindings.from_source(source)
+        self.bindings.leaving(source)
     }
 
     /// The bindings that lead to `destination`.
@@ -99,6 +99,6 @@ impl Router {
         &'a self,
         destination: &Destination,
     ) -> impl Iterator<Item = &'a Binding> {
-        self.bindings.to_destination(destination)
+        self.bindings.leading_to(destination)
     }
 }

@@ -9,6 +9,8 @@ fn router_with(kind: ExchangeKind) -> Router {
     router
 }
 
+type Change = fn(&mut ExchangeSpec);
+
 fn names(routed: &[Arc<str>]) -> Vec<&str> {
     routed.iter().map(AsRef::as_ref).collect()
 }
@@ -55,7 +57,7 @@ fn declaring_again_with_another_kind_names_the_difference() {
 
 #[test]
 fn declaring_again_with_another_flag_names_the_flag() {
-    let changes: [(&str, fn(&mut ExchangeSpec)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("'durable'", |spec| spec.durable = false),
         ("'auto_delete'", |spec| spec.auto_delete = true),
         ("'internal'", |spec| spec.internal = true),
