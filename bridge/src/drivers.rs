@@ -7,5 +7,7 @@ use standpipe_core::driver::Registry;
 pub fn registry() -> Registry {
     #[allow(unused_mut, reason = "a build without adapters adds nothing")]
     let mut registry = Registry::new();
+    #[cfg(feature = "file")]
+    standpipe_file::register(&mut registry);
     registry
 }

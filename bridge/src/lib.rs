@@ -1,8 +1,11 @@
 //! Standpipe: one stored message, every protocol, both ways.
 
+mod codecs;
 mod drivers;
 
 pub mod config;
 pub mod route;
+pub mod server;
 
+pub use codecs::codecs;
 pub use drivers::registry;

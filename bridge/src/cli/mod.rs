@@ -3,6 +3,8 @@
 mod check;
 mod cp;
 mod publish;
+mod serve;
+mod serve_talk;
 mod subscribe;
 mod topic;
 mod topic_talk;
@@ -40,6 +42,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  standpipe serve                                            start the broker here
   echo hello | standpipe pub --lines standpipe://127.0.0.1:5670/greetings
   standpipe sub 'kafka://127.0.0.1:9092/greetings' --drain   read it as Kafka's clients do
   standpipe cp 'amqp://guest:guest@127.0.0.1:5672/%2f?queue=q' kafka://127.0.0.1:9092/t
@@ -48,6 +51,7 @@ Exit codes: 0 done (also after SIGTERM), 64 usage, 65 data, 69 no connection, 78
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Pub(publish::Pub),
     Sub(subscribe::Sub),
     Cp(cp::Cp),
@@ -77,6 +81,7 @@ impl Command {
     /// What is logged where `RUST_LOG` is silent: a daemon tells more than a filter.
     fn log_level(&self) -> &'static str {
         match self {
+            Self::Serve(_) => "info",
             _ => "warn",
         }
     }
@@ -88,6 +93,7 @@ fn run(command: Command) -> Result<(), Failure> {
         .build()?;
     let end = runtime.block_on(async {
         match command {
+            Command::Serve(serve) => serve.run().await,
             Command::Pub(publish) => publish.run().await,
             Command::Sub(subscribe) => subscribe.run().await,
             Command::Cp(cp) => cp.run().await,

@@ -67,10 +67,15 @@ impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let stop = signal::on_stop()?;
         open_files::raise_limit();
-        let config = Config::load(self.config.as_deref(), &standpipe::registry()).map_err(Failure::config)?;
+        let config = Config::load(self.config.as_deref(), &standpipe::registry())
+            .map_err(Failure::config)?;
         let data = self.data.clone().or_else(|| config.data.clone());
         let data = data.unwrap_or_else(|| PathBuf::from("standpipe-data"));
-        let mut server = self.settings(config, &data).start().await.map_err(refused)?;
+        let mut server = self
+            .settings(config, &data)
+            .start()
+            .await
+            .map_err(refused)?;
         if self.ephemeral {
             serve_talk::announce(&server)?;
             end_with_stdin(stop.clone());
@@ -102,7 +107,10 @@ impl Serve {
         if self.insecure {
             settings = settings.exposure(Exposure::Insecure);
         }
-        let advertise = self.kafka_advertise.clone().or(config.listen.kafka_advertise);
+        let advertise = self
+            .kafka_advertise
+            .clone()
+            .or(config.listen.kafka_advertise);
         match advertise {
             Some(endpoint) => settings.kafka_advertise(endpoint),
             None => settings,

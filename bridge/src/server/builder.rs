@@ -8,10 +8,7 @@ use standpipe_core::{
     store::{MemoryStore, Store},
 };
 
-use super::{
-    Exposure, Protocol, Server,
-    bind::bind_all,
-};
+use super::{Exposure, Protocol, Server, bind::bind_all};
 use crate::{
     codecs::codecs,
     config::{Endpoint, RouteConfig},
@@ -70,21 +67,7 @@ impl ServerBuilder {
         Server::start(self, bound, broker).await
     }
 
-    #[cfg(feature = "native")]
     async fn store(&self) -> Result<Arc<dyn Store>> {
-        match &self.data {
-            Some(folder) => standpipe_native::open_store(folder).await,
-            None => Ok(Arc::new(MemoryStore::new())),
-        }
-    }
-
-    #[cfg(not(feature = "native"))]
-    async fn store(&self) -> Result<Arc<dyn Store>> {
-        use standpipe_core::{Error, ErrorKind};
-        if self.data.is_some() {
-            let message = "no store for files in this build; build with the feature `native`";
-            return Err(Error::new(ErrorKind::Unsupported, "open store", message));
-        }
         Ok(Arc::new(MemoryStore::new()))
     }
 }

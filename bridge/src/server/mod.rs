@@ -20,8 +20,6 @@ pub use protocol::Protocol;
 use bind::Bound;
 use pages::ServerPages;
 
-use crate::{local::LocalDriver, route::Routes};
-
 /// How long frontends and routes may take to end once they are asked to.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
@@ -31,7 +29,6 @@ pub struct Server {
     broker: Broker,
     addresses: BTreeMap<Protocol, SocketAddr>,
     registry: Registry,
-    routes: Routes,
     frontends: JoinSet<Result<()>>,
     stop: CancellationToken,
 }
@@ -60,12 +57,6 @@ impl Server {
         &self.registry
     }
 
-    /// The routes and the state that each is in.
-    #[must_use]
-    pub fn routes(&self) -> &Routes {
-        &self.routes
-    }
-
     /// Returns when a frontend fails, which none does by itself; else never. Cancel safe.
     ///
     /// # Errors
@@ -88,7 +79,6 @@ impl Server {
     /// # Errors
     /// What the store said when it was closed.
     pub async fn shutdown(mut self) -> Result<()> {
-        self.routes.stop(STOP_TIME).await;
         self.stop.cancel();
         let ended = async { while self.frontends.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIME, ended).await.is_err() {
@@ -99,11 +89,9 @@ impl Server {
     }
 
     async fn start(settings: ServerBuilder, bound: Vec<Bound>, broker: Broker) -> Result<Self> {
-        let mut registry = crate::registry();
-        LocalDriver::over(broker.clone()).register(&mut registry);
+        let registry = crate::registry();
         let mut server = Self {
             addresses: bound.iter().map(|b| (b.protocol, b.address)).collect(),
-            routes: Routes::prepare(&settings.routes, &registry)?,
             registry,
             broker,
             frontends: JoinSet::new(),
@@ -115,7 +103,6 @@ impl Server {
         {
             server.serve(protocol, listener, &settings)?;
         }
-        server.routes.start();
         Ok(server)
     }
 
@@ -127,7 +114,7 @@ impl Server {
     ) -> Result<()> {
         let (broker, stop) = (self.broker.clone(), self.stop.clone());
         if protocol == Protocol::Http {
-            let pages = Arc::new(ServerPages::new(broker, self.routes.states()));
+            let pages = Arc::new(ServerPages::new(broker));
             self.frontends.spawn(async move {
                 http::serve(listener, pages, stop).await;
                 Ok(())

@@ -9,17 +9,15 @@ use standpipe_core::{
 };
 
 use super::http::Pages;
-use crate::route::RouteStates;
 
 /// Topics, subscriptions and routes as numbers.
 pub(super) struct ServerPages {
     broker: Broker,
-    routes: RouteStates,
 }
 
 impl ServerPages {
-    pub(super) fn new(broker: Broker, routes: RouteStates) -> Self {
-        Self { broker, routes }
+    pub(super) fn new(broker: Broker) -> Self {
+        Self { broker }
     }
 }
 
@@ -34,15 +32,15 @@ impl Pages for ServerPages {
         let mut page = Page(String::new());
         for (name, help, number) in LOGS {
             page.family(name, "counter", help);
-            topics.iter().for_each(|topic| page.log(name, topic, number));
+            topics
+                .iter()
+                .for_each(|topic| page.log(name, topic, number));
         }
         for (name, help, number) in SUBSCRIPTIONS {
             page.family(name, "gauge", help);
-            topics.iter().for_each(|topic| page.subscriptions(name, topic, number));
-        }
-        page.family(ROUTE_STATE, "gauge", "1 for the state that a route is in");
-        for (name, state) in self.routes.all() {
-            page.sample(ROUTE_STATE, &[("route", &name), ("state", state.word())], 1);
+            topics
+                .iter()
+                .for_each(|topic| page.subscriptions(name, topic, number));
         }
         page.0
     }
@@ -52,16 +50,26 @@ type Family<T> = (&'static str, &'static str, fn(T) -> u64);
 
 const LOGS: [Family<TopicBounds>; 2] = [
     ("standpipe_log_end_offset", "Offsets given out", |b| b.end.0),
-    ("standpipe_log_start_offset", "First offset kept", |b| b.start.0),
+    ("standpipe_log_start_offset", "First offset kept", |b| {
+        b.start.0
+    }),
 ];
 
 const SUBSCRIPTIONS: [Family<Counts>; 3] = [
-    ("standpipe_subscription_ready", "Messages that wait", |c| c.ready),
-    ("standpipe_subscription_leased", "Messages out and not settled", |c| c.leased),
-    ("standpipe_subscription_consumers", "Consumers attached", |c| c.consumers as u64),
+    ("standpipe_subscription_ready", "Messages that wait", |c| {
+        c.ready
+    }),
+    (
+        "standpipe_subscription_leased",
+        "Messages out and not settled",
+        |c| c.leased,
+    ),
+    (
+        "standpipe_subscription_consumers",
+        "Consumers attached",
+        |c| c.consumers as u64,
+    ),
 ];
-
-const ROUTE_STATE: &str = "standpipe_route_state";
 
 /// A page in Prometheus's text format.
 struct Page(String);
