@@ -2,3 +2,6 @@
 //! clients talk to.
 
 pub mod codec;
+mod frontend;
+
+pub use frontend::AmqpFrontend;

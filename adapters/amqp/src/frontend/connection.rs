@@ -1,0 +1,371 @@
+//! One connection, from accept to close.
+
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
+
+use parking_lot::Mutex;
+use standpipe_core::{broker::Broker, dispatcher::OwnerId, message::Text};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    FAREWELL, HANDSHAKE_DEADLINE,
+    channel::{Channel, Shared, Then},
+    handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
+    output::Output,
+    refusal::{Closes, Handled, Refusal},
+    source::Source,
+    writer::write_all,
+};
+use crate::codec::{
+    frame::{Frame, FrameKind},
+    method::{Method, decode_method},
+};
+
+/// Heartbeat intervals without an octet after which a client counts as gone (specification 4.2.7).
+const MISSED: u32 = 2;
+
+/// Serves one client. `place` is its place among the connections in their handshake.
+pub(super) async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    broker: Broker,
+    shutdown: CancellationToken,
+    place: OwnedSemaphorePermit,
+) {
+    // Small frames in both directions: waiting to fill segments only adds latency.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "no TCP_NODELAY");
+    }
+    let (read, write) = socket.into_split();
+    let mut source = Source::new(read, FRAME_MAX_BEFORE);
+    let output = Arc::new(Output::default());
+    let (heartbeat, beats) = watch::channel(None);
+    let mut writer = tokio::spawn(write_all(write, output.clone(), beats));
+    let handshake = Handshake {
+        source: &mut source,
+        output: &output,
+        heartbeat: &heartbeat,
+    };
+    let outcome = tokio::select! {
+        outcome = timeout(HANDSHAKE_DEADLINE, handshake.run()) => outcome,
+        () = shutdown.cancelled() => Ok(Ok(Outcome::Gone("the broker shuts down"))),
+    };
+    drop(place);
+    match outcome {
+        Ok(Ok(Outcome::Open(agreed))) => {
+            tracing::debug!(%peer, ?agreed, "connection open");
+            let mut connection = Connection::new(&broker, source, output.clone(), agreed);
+            let ended = tokio::select! {
+                ended = connection.run(&shutdown) => ended,
+                // The writer ends early only when the client is gone.
+                _ = &mut writer => Ended::Gone("the client does not take what is written".into()),
+            };
+            connection.finish(ended, peer).await;
+        }
+        Ok(Ok(Outcome::Gone(why))) => tracing::info!(%peer, why, "connection closed in its handshake"),
+        Ok(Ok(Outcome::Refused(refusal))) => {
+            tracing::warn!(%peer, refusal = refusal.text, "connection refused");
+            output.method(0, &close(&refusal, (0, 0)));
+            let _ = timeout(FAREWELL, until_closed(&mut source)).await;
+        }
+        Ok(Err(error)) => tracing::info!(%peer, %error, "connection lost in its handshake"),
+        Err(_) => tracing::warn!(%peer, "connection closed: no connection.open within 10 s"),
+    }
+    output.end();
+    if !writer.is_finished() && timeout(FAREWELL, &mut writer).await.is_err() {
+        tracing::info!(%peer, "the client did not read its last answers");
+        writer.abort();
+    }
+}
+
+/// Reads on until the client has read our close and closed, so that no reset overtakes it.
+async fn until_closed(source: &mut Source) -> io::Result<()> {
+    loop {
+        match source.next() {
+            Ok(Some(frame)) if closes(&frame) => return Ok(()),
+            Ok(Some(_)) => {}
+            Ok(None) if !source.fill().await? => return Ok(()),
+            Ok(None) => {}
+            Err(_) => source.discard(),
+        }
+    }
+}
+
+fn closes(frame: &Frame) -> bool {
+    let close = |method| {
+        matches!(method, Method::ConnectionCloseOk {} | Method::ConnectionClose { .. })
+    };
+    frame.channel == 0
+        && frame.kind == FrameKind::Method
+        && decode_method(frame.payload.clone()).is_ok_and(close)
+}
+
+/// How a connection ended.
+enum Ended {
+    /// The client closed it, and waits for the answer.
+    Closed,
+    /// The client is gone.
+    Gone(String),
+    /// We close it; class and method of what was refused.
+    Refused(Refusal, (u16, u16)),
+}
+
+/// A channel number in use.
+#[derive(Debug)]
+enum Slot {
+    Open(Box<Channel>),
+    /// Closed by us; frames are ignored until the client has seen that.
+    Closing,
+}
+
+struct Connection {
+    source: Source,
+    output: Arc<Output>,
+    broker: Broker,
+    owner: OwnerId,
+    agreed: Agreed,
+    channels: HashMap<u16, Slot>,
+    /// Class and method of the frame in hand, for `close`.
+    method: (u16, u16),
+}
+
+impl Connection {
+    fn new(broker: &Broker, source: Source, output: Arc<Output>, agreed: Agreed) -> Self {
+        Self {
+            source,
+            output,
+            broker: broker.clone(),
+            owner: broker.new_owner(),
+            agreed,
+            channels: HashMap::new(),
+            method: (0, 0),
+        }
+    }
+
+    async fn run(&mut self, shutdown: &CancellationToken) -> Ended {
+        loop {
+            let read = tokio::select! {
+                read = self.read() => read,
+                () = shutdown.cancelled() => {
+                    let why = "broker forced connection closure with reason 'shutdown'";
+                    return Ended::Refused(Refusal::forced(why), (0, 0));
+                }
+            };
+            match read {
+                Ok(true) => {}
+                Ok(false) => return Ended::Gone("the client hung up without connection.close".into()),
+                Err(error) => return Ended::Gone(error.to_string()),
+            }
+            match self.frames().await {
+                Ok(None) => {}
+                Ok(Some(ended)) => return ended,
+                Err(refusal) => return Ended::Refused(refusal, self.method),
+            }
+        }
+    }
+
+    /// Reads what is there, in time and only while the client reads what it is answered.
+    async fn read(&mut self) -> io::Result<bool> {
+        let (source, output) = (&mut self.source, &self.output);
+        let read = async {
+            output.room_for_replies().await;
+            source.fill().await
+        };
+        let Some(interval) = self.agreed.heartbeat else {
+            return read.await;
+        };
+        timeout(interval * MISSED, read)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("missed heartbeats from client")))
+    }
+
+    /// Handles every whole frame that was read.
+    async fn frames(&mut self) -> Handled<Option<Ended>> {
+        self.method = (0, 0);
+        while let Some(frame) = self.source.next()? {
+            self.method = method_id(&frame);
+            let id = frame.channel;
+            let handled = match id {
+                0 => self.connection_frame(frame)?,
+                _ => self.channel_frame(frame).await?,
+            };
+            if handled.is_some() {
+                return Ok(handled);
+            }
+        }
+        self.flush().await
+    }
+
+    /// Hands the settlements of this round to the broker.
+    async fn flush(&mut self) -> Handled<Option<Ended>> {
+        let mut refused = Vec::new();
+        for (id, slot) in &mut self.channels {
+            if let Slot::Open(channel) = slot
+                && let Err(refusal) = channel.settling.flush()
+            {
+                refused.push((*id, refusal));
+            }
+        }
+        for (id, refusal) in refused {
+            self.refuse(id, refusal).await?;
+        }
+        Ok(None)
+    }
+
+    fn connection_frame(&mut self, frame: Frame) -> Handled<Option<Ended>> {
+        match frame.kind {
+            FrameKind::Heartbeat => return Ok(None),
+            FrameKind::Method => {}
+            FrameKind::Header | FrameKind::Body => {
+                return Err(Refusal::unexpected_frame("content on channel 0"));
+            }
+        }
+        match decode_method(frame.payload).map_err(refuse_method)? {
+            Method::ConnectionClose { .. } => Ok(Some(Ended::Closed)),
+            Method::ConnectionCloseOk {} => Ok(None),
+            Method::ConnectionUpdateSecret { .. } => {
+                Err(Refusal::not_implemented("connection.update-secret"))
+            }
+            _ => Err(Refusal::channel_error(
+                "unexpected method in connection state running",
+            )),
+        }
+    }
+
+    async fn channel_frame(&mut self, frame: Frame) -> Handled<Option<Ended>> {
+        let id = frame.channel;
+        if frame.kind == FrameKind::Heartbeat {
+            return Err(Refusal::unexpected_frame("type 8, all octets = <<>>"));
+        }
+        match self.channels.get_mut(&id) {
+            None => self.open(frame)?,
+            Some(Slot::Closing) => self.closing_frame(frame),
+            Some(Slot::Open(channel)) => match channel.frame(frame).await {
+                Ok(Then::Go) => {}
+                Ok(Then::Close) => self.close_channel(id).await?,
+                Err(refusal) => self.refuse(id, refusal).await?,
+            },
+        }
+        Ok(None)
+    }
+
+    fn open(&mut self, frame: Frame) -> Handled {
+        let id = frame.channel;
+        if frame.kind != FrameKind::Method {
+            return Err(Refusal::unexpected_frame(
+                "expected method frame, got non method frame instead",
+            ));
+        }
+        match decode_method(frame.payload).map_err(refuse_method)? {
+            Method::ChannelOpen { .. } if id <= self.agreed.channel_max => {}
+            Method::ChannelOpen { .. } => {
+                let most = self.agreed.channel_max;
+                return Err(Refusal::not_allowed(format!(
+                    "number of channels opened ({most}) has reached the negotiated channel_max ({most})"
+                )));
+            }
+            // The answer to a close that crossed with theirs.
+            Method::ChannelCloseOk {} => return Ok(()),
+            _ => return Err(Refusal::channel_error("expected 'channel.open'")),
+        }
+        let shared = Shared {
+            id,
+            output: self.output.clone(),
+            frame_max: self.agreed.frame_max,
+            cancel_notify: self.agreed.cancel_notify,
+            unacked: Mutex::default(),
+            consumers: Mutex::default(),
+        };
+        let channel = Channel::new(&self.broker, self.owner, shared);
+        self.channels.insert(id, Slot::Open(Box::new(channel)));
+        let open_ok = Method::ChannelOpenOk { id: bytes::Bytes::new() };
+        self.output.method(id, &open_ok);
+        Ok(())
+    }
+
+    fn closing_frame(&mut self, frame: Frame) {
+        let id = frame.channel;
+        if frame.kind != FrameKind::Method {
+            return;
+        }
+        match decode_method(frame.payload) {
+            Ok(Method::ChannelCloseOk {}) => {
+                self.channels.remove(&id);
+            }
+            Ok(Method::ChannelClose { .. }) => self.output.method(id, &Method::ChannelCloseOk {}),
+            // Sent before the client saw our close.
+            _ => {}
+        }
+    }
+
+    async fn close_channel(&mut self, id: u16) -> Handled {
+        if let Some(Slot::Open(channel)) = self.channels.remove(&id)
+            && let Err(refusal) = channel.end().await
+        {
+            tracing::error!(refusal = refusal.text, "a closed channel's settlements are not persisted");
+        }
+        self.output.method(id, &Method::ChannelCloseOk {});
+        Ok(())
+    }
+
+    /// Closes the channel, or passes on what closes the connection.
+    async fn refuse(&mut self, id: u16, refusal: Refusal) -> Handled {
+        if refusal.closes == Closes::Connection {
+            return Err(refusal);
+        }
+        tracing::info!(channel = id, refusal = refusal.text, "channel closed");
+        if let Some(Slot::Open(channel)) = self.channels.insert(id, Slot::Closing)
+            && let Err(refusal) = channel.end().await
+        {
+            tracing::error!(refusal = refusal.text, "a closed channel's settlements are not persisted");
+        }
+        let (class, method) = self.method;
+        let close = Method::ChannelClose {
+            code: refusal.code,
+            text: Text::from(refusal.text),
+            class,
+            method,
+        };
+        self.output.method(id, &close);
+        Ok(())
+    }
+
+    /// Ends the channels, then the connection, and tells the client where it listens.
+    async fn finish(mut self, ended: Ended, peer: SocketAddr) {
+        for (_, slot) in self.channels.drain() {
+            if let Slot::Open(channel) = slot
+                && let Err(refusal) = channel.end().await
+            {
+                tracing::error!(%peer, refusal = refusal.text, "settlements are not persisted");
+            }
+        }
+        self.broker.owner_gone(self.owner).await;
+        match ended {
+            Ended::Closed => self.output.method(0, &Method::ConnectionCloseOk {}),
+            Ended::Gone(why) => tracing::info!(%peer, why, "connection lost"),
+            Ended::Refused(refusal, method) => {
+                tracing::warn!(%peer, refusal = refusal.text, "connection closed");
+                self.output.method(0, &close(&refusal, method));
+                let _ = timeout(FAREWELL, until_closed(&mut self.source)).await;
+            }
+        }
+    }
+}
+
+fn close(refusal: &Refusal, (class, method): (u16, u16)) -> Method {
+    Method::ConnectionClose {
+        code: refusal.code,
+        text: Text::from(refusal.text.as_str()),
+        class,
+        method,
+    }
+}
+
+fn method_id(frame: &Frame) -> (u16, u16) {
+    match (frame.kind, frame.payload.first_chunk::<4>()) {
+        (FrameKind::Method, Some([a, b, c, d])) => {
+            (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+        }
+        _ => (0, 0),
+    }
+}

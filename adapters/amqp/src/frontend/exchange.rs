@@ -1,0 +1,117 @@
+//! Class exchange: declare, delete, bind, unbind (specification 1.5, and RabbitMQ's bindings
+//! between exchanges).
+
+use standpipe_core::{
+    ErrorKind,
+    broker::DEFAULT_NAMESPACE,
+    message::Text,
+    router::{Binding, Destination, ExchangeKind, ExchangeSpec},
+};
+
+use super::{
+    channel::Channel,
+    queue::name,
+    refusal::{Handled, Refusal},
+};
+use crate::codec::{method::Method, table::Table};
+
+const DEFAULT_EXCHANGE: &str = "operation not permitted on the default exchange";
+
+impl Channel {
+    pub(super) async fn exchange(&mut self, method: Method) -> Handled {
+        match method {
+            Method::ExchangeDeclare { exchange, passive: true, nowait, .. } => {
+                self.exchange_is_there(name(&exchange)?)?;
+                self.reply_unless(nowait, &Method::ExchangeDeclareOk {}).await
+            }
+            Method::ExchangeDeclare { nowait, .. } => {
+                self.declare_exchange(method).await?;
+                self.reply_unless(nowait, &Method::ExchangeDeclareOk {}).await
+            }
+            Method::ExchangeDelete { exchange, if_unused, nowait, .. } => {
+                self.delete_exchange(name(&exchange)?, if_unused).await?;
+                self.reply_unless(nowait, &Method::ExchangeDeleteOk {}).await
+            }
+            Method::ExchangeBind { destination, source, routing_key, nowait, arguments, .. } => {
+                let binding = between(&source, &destination, routing_key, arguments)?;
+                self.broker.bind(DEFAULT_NAMESPACE, binding).await?;
+                self.reply_unless(nowait, &Method::ExchangeBindOk {}).await
+            }
+            Method::ExchangeUnbind { destination, source, routing_key, nowait, arguments, .. } => {
+                let binding = between(&source, &destination, routing_key, arguments)?;
+                self.unbind(&binding).await?;
+                self.reply_unless(nowait, &Method::ExchangeUnbindOk {}).await
+            }
+            _ => Err(Refusal::command_invalid("unimplemented method")),
+        }
+    }
+
+    /// Unbinds; what is not there is unbound already, as in RabbitMQ.
+    pub(super) async fn unbind(&mut self, binding: &Binding) -> Handled {
+        match self.broker.unbind(DEFAULT_NAMESPACE, binding).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn exchange_is_there(&self, exchange: &str) -> Handled {
+        if exchange.is_empty() {
+            return Err(Refusal::access_refused(DEFAULT_EXCHANGE));
+        }
+        match self.broker.exchange(DEFAULT_NAMESPACE, exchange) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::not_found(format!("no exchange '{exchange}' in vhost '/'"))),
+        }
+    }
+
+    async fn declare_exchange(&mut self, method: Method) -> Handled {
+        let Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, arguments, .. } =
+            method
+        else {
+            return Err(Refusal::command_invalid("unimplemented method"));
+        };
+        let kind: ExchangeKind = kind.lossy().parse().map_err(|_| {
+            Refusal::command_invalid(format!("invalid exchange type '{kind}'"))
+        })?;
+        let exchange = name(&exchange)?;
+        let unknown = arguments.iter().find(|(n, _)| {
+            *n == "alternate-exchange" || n.as_bytes().starts_with(b"x-")
+        });
+        if let Some((argument, _)) = unknown {
+            return Err(Refusal::precondition_failed(format!(
+                "invalid arg '{argument}' for exchange '{exchange}' in vhost '/': not implemented"
+            )));
+        }
+        let spec = ExchangeSpec {
+            name: exchange.into(),
+            kind,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+        };
+        self.broker.declare_exchange(DEFAULT_NAMESPACE, spec).await?;
+        Ok(())
+    }
+
+    async fn delete_exchange(&mut self, exchange: &str, if_unused: bool) -> Handled {
+        let spec = self.broker.exchange(DEFAULT_NAMESPACE, exchange);
+        if spec.is_some_and(|spec| spec.is_predeclared()) {
+            return Err(Refusal::access_refused(format!(
+                "deletion of system exchange '{exchange}' in vhost '/' not allowed"
+            )));
+        }
+        self.broker.delete_exchange(DEFAULT_NAMESPACE, exchange, if_unused).await?;
+        Ok(())
+    }
+}
+
+fn between(
+    source: &Text,
+    destination: &Text,
+    key: Text,
+    arguments: Table,
+) -> Handled<Binding> {
+    let destination = Destination::Exchange(name(destination)?.into());
+    Ok(Binding::new(name(source)?, destination, key).with_arguments(arguments))
+}

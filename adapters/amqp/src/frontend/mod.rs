@@ -1,0 +1,83 @@
+//! The AMQP 0-9-1 frontend: what RabbitMQ's clients connect to.
+//!
+//! A connection is one task that reads and acts (`connection`), one that writes (`writer`), one a
+//! consumer that carries its deliveries (`pump`), and one a channel in confirm mode (`confirm`).
+//! Publish path: `connection` → `channel` → `publish`. Deliver path: `pump` → `deliver` → `output`.
+
+mod channel;
+mod confirm;
+mod connection;
+mod consume;
+mod content;
+mod deliver;
+mod exchange;
+mod get;
+mod handshake;
+mod output;
+mod publish;
+mod pump;
+mod queue;
+mod refusal;
+mod retention;
+mod settle;
+mod source;
+mod unacked;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use standpipe_core::{Result, broker::Broker, frontend::Frontend};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long a client may take from connecting to `connection.open-ok`.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// Connections that may be in their handshake at once; further ones wait to be accepted.
+const HALF_OPEN: usize = 4096;
+/// How long a refused or leaving client has to read what it is told.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves AMQP 0-9-1 as RabbitMQ speaks it, for user `guest` on virtual host `/`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AmqpFrontend;
+
+#[async_trait]
+impl Frontend for AmqpFrontend {
+    fn name(&self) -> &'static str {
+        "amqp"
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        broker: Broker,
+        shutdown: CancellationToken,
+    ) -> Result<()> {
+        let tasks = TaskTracker::new();
+        let half_open = Arc::new(Semaphore::new(HALF_OPEN));
+        loop {
+            let Ok(place) = half_open.clone().acquire_owned().await else {
+                break;
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    let connection = connection::serve(socket, peer, broker.clone(), shutdown.clone(), place);
+                    tasks.spawn(connection);
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must close before more open.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }
+}

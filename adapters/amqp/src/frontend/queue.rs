@@ -1,0 +1,233 @@
+//! Class queue: declare, bind, unbind, purge, delete (specification 1.6).
+
+use std::sync::Arc;
+
+use standpipe_core::{
+    Error, ErrorKind,
+    broker::{DEFAULT_NAMESPACE, QueueInfo, QueueSpec, Subscription},
+    message::{Text, Value},
+    router::{Binding, Destination},
+};
+
+use super::{
+    channel::Channel,
+    get::waiting,
+    refusal::{Handled, Refusal},
+    retention::retention,
+};
+use crate::codec::{method::Method, table::Table};
+
+const QUEUE_TYPE: &str = "x-queue-type";
+/// The argument that chooses what the queue's topic keeps.
+const RETENTION: &str = "x-standpipe-retention";
+
+impl Channel {
+    pub(super) async fn queue(&mut self, method: Method) -> Handled {
+        match method {
+            Method::QueueDeclare { queue, passive: true, nowait, .. } => {
+                self.find_queue(&queue, nowait).await
+            }
+            Method::QueueDeclare { .. } => self.declare_queue(method).await,
+            Method::QueueBind { queue, exchange, routing_key, nowait, arguments, .. } => {
+                let binding = self.binding(&queue, &exchange, routing_key, arguments)?;
+                self.usable(binding.destination.name())?;
+                self.broker.bind(DEFAULT_NAMESPACE, binding).await?;
+                self.reply_unless(nowait, &Method::QueueBindOk {}).await
+            }
+            Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
+                let binding = self.binding(&queue, &exchange, routing_key, arguments)?;
+                unless_missing(self.usable(binding.destination.name()))?;
+                self.unbind(&binding).await?;
+                self.reply(&Method::QueueUnbindOk {}).await
+            }
+            Method::QueuePurge { queue, nowait, .. } => {
+                let subscription = self.named_queue(&queue)?;
+                let purged = subscription.purge().await?;
+                let message_count = u32::try_from(purged).unwrap_or(u32::MAX);
+                self.reply_unless(nowait, &Method::QueuePurgeOk { message_count }).await
+            }
+            Method::QueueDelete { queue, if_unused, if_empty, nowait, .. } => {
+                let message_count = self.delete_queue(&queue, if_unused, if_empty).await?;
+                self.reply_unless(nowait, &Method::QueueDeleteOk { message_count }).await
+            }
+            _ => Err(Refusal::command_invalid("unimplemented method")),
+        }
+    }
+
+    /// The queue called so; the empty name is the last one that this channel declared.
+    pub(super) fn named_queue(&self, queue: &Text) -> Handled<Arc<Subscription>> {
+        let queue = self.meant(queue)?;
+        self.usable(queue)
+    }
+
+    fn meant<'a>(&'a self, queue: &'a Text) -> Handled<&'a str> {
+        match (queue.is_empty(), &self.last_queue) {
+            (false, _) => name(queue),
+            (true, Some(last)) => Ok(last),
+            (true, None) => Err(Refusal::not_found("no previously declared queue")),
+        }
+    }
+
+    fn usable(&self, queue: &str) -> Handled<Arc<Subscription>> {
+        let found = self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection));
+        found.map_err(refuse)
+    }
+
+    async fn find_queue(&mut self, queue: &Text, nowait: bool) -> Handled {
+        let queue = name(queue)?.to_owned();
+        let subscription = self.usable(&queue)?;
+        let declared = Method::QueueDeclareOk {
+            queue: queue.as_str().into(),
+            message_count: waiting(&subscription),
+            consumer_count: u32::try_from(subscription.counts().consumers).unwrap_or(u32::MAX),
+        };
+        self.last_queue = Some(queue);
+        self.reply_unless(nowait, &declared).await
+    }
+
+    async fn declare_queue(&mut self, method: Method) -> Handled {
+        let Method::QueueDeclare { queue, durable, exclusive, auto_delete, nowait, arguments, .. } =
+            method
+        else {
+            return Err(Refusal::command_invalid("unimplemented method"));
+        };
+        let queue = self.name_for(&queue)?;
+        refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, RETENTION])?;
+        let spec = QueueSpec {
+            namespace: DEFAULT_NAMESPACE.into(),
+            name: queue.clone(),
+            durable,
+            exclusive: exclusive.then_some(self.connection),
+            auto_delete,
+            retention: retention_of(&arguments, &queue)?,
+            arguments: compared(arguments, &queue)?,
+        };
+        let info = self.broker.declare_queue(spec).await.map_err(refuse)?;
+        self.last_queue = Some(queue.clone());
+        self.reply_unless(nowait, &declared(&queue, &info)).await
+    }
+
+    /// The name asked for, or one of ours. `amq.` names a queue that is there, or none.
+    fn name_for(&self, queue: &Text) -> Handled<String> {
+        if queue.is_empty() {
+            return Ok(format!("amq.gen-{}", random_name()));
+        }
+        let queue = name(queue)?;
+        let there = || self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection));
+        if queue.starts_with("amq.") && there().is_err() {
+            return Err(Refusal::access_refused(format!(
+                "queue name '{queue}' contains reserved prefix 'amq.*'"
+            )));
+        }
+        Ok(queue.into())
+    }
+
+    /// Messages that were there; a queue that is not there has none, as in RabbitMQ.
+    async fn delete_queue(&mut self, queue: &Text, if_unused: bool, if_empty: bool) -> Handled<u32> {
+        let queue = &self.meant(queue)?.to_owned();
+        match self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(refuse(error)),
+        }
+        let deleted = self.broker.delete_queue(DEFAULT_NAMESPACE, queue, if_unused, if_empty).await;
+        match deleted {
+            Ok(messages) => Ok(u32::try_from(messages).unwrap_or(u32::MAX)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    /// Where the queue's name is empty and so is the key, the key is the queue's name (1.7.2.3).
+    fn binding(
+        &self,
+        queue: &Text,
+        exchange: &Text,
+        key: Text,
+        arguments: Table,
+    ) -> Handled<Binding> {
+        let meant = self.meant(queue)?;
+        let key = if queue.is_empty() && key.is_empty() { meant.into() } else { key };
+        let destination = Destination::Topic(meant.into());
+        Ok(Binding::new(name(exchange)?, destination, key).with_arguments(arguments))
+    }
+}
+
+/// A name as the broker has names.
+pub(super) fn name(text: &Text) -> Handled<&str> {
+    text.as_str()
+        .filter(|name| !name.contains('\0'))
+        .ok_or_else(|| Refusal::frame_error("Malformed UTF-8 in shortstr"))
+}
+
+/// Refuses every `x-` argument that is not among `known`, by name.
+pub(super) fn refuse_arguments(arguments: &Table, queue: &str, known: &[&str]) -> Handled {
+    let unknown = arguments.iter().map(|(name, _)| name).find(|name| {
+        name.as_bytes().starts_with(b"x-") && !known.iter().any(|known| **name == *known)
+    });
+    match unknown {
+        Some(argument) => Err(invalid_argument(&argument.lossy(), queue, "not implemented")),
+        None => Ok(()),
+    }
+}
+
+/// A name that no other has.
+pub(super) fn random_name() -> String {
+    standpipe_core::id::TopicId::random().0.simple().to_string()
+}
+
+fn invalid_argument(argument: &str, queue: &str, why: &str) -> Refusal {
+    Refusal::precondition_failed(format!(
+        "invalid arg '{argument}' for queue '{queue}' in vhost '/': {why}"
+    ))
+}
+
+fn retention_of(
+    arguments: &Table,
+    queue: &str,
+) -> Handled<Option<standpipe_core::broker::Retention>> {
+    let Some((_, value)) = arguments.iter().find(|(name, _)| *name == RETENTION) else {
+        return Ok(None);
+    };
+    match value {
+        Value::Text(text) => retention(&text.lossy())
+            .map(Some)
+            .map_err(|why| invalid_argument(RETENTION, queue, &why)),
+        _ => Err(invalid_argument(RETENTION, queue, "expected longstr")),
+    }
+}
+
+/// The arguments that a second declaration must repeat. A classic queue is what we have anyway,
+/// so saying so makes no difference; what is not an `x-` argument means nothing, as in RabbitMQ.
+fn compared(arguments: Table, queue: &str) -> Handled<Table> {
+    if let Some((_, kind)) = arguments.iter().find(|(name, _)| *name == QUEUE_TYPE)
+        && *kind != Value::from("classic")
+    {
+        return Err(invalid_argument(QUEUE_TYPE, queue, "only queues of type 'classic' are implemented"));
+    }
+    let kept = arguments.into_iter().filter(|(name, _)| *name == RETENTION);
+    Ok(kept.collect())
+}
+
+fn declared(queue: &str, info: &QueueInfo) -> Method {
+    Method::QueueDeclareOk {
+        queue: queue.into(),
+        message_count: u32::try_from(info.ready).unwrap_or(u32::MAX),
+        consumer_count: u32::try_from(info.consumers).unwrap_or(u32::MAX),
+    }
+}
+
+/// `Denied` of a queue is that another connection has it for itself.
+fn refuse(error: Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::Denied => Refusal::resource_locked(error.message()),
+        _ => error.into(),
+    }
+}
+
+fn unless_missing<T>(found: Handled<T>) -> Handled {
+    match found {
+        Err(refusal) if refusal.code != 404 => Err(refusal),
+        _ => Ok(()),
+    }
+}

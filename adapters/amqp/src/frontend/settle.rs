@@ -1,0 +1,101 @@
+//! `basic.ack`, `basic.nack`, `basic.reject` and `basic.recover`.
+
+use std::{collections::HashMap, sync::Arc};
+
+use standpipe_core::{
+    broker::{Confirm, Subscription},
+    dispatcher::Receipt,
+    driver::Settlement,
+};
+
+use super::{
+    channel::Channel,
+    refusal::{Handled, Refusal},
+    unacked::Held,
+};
+
+/// Settlements that wait for the end of what was read at once, and for the disk.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    waiting: Vec<Batch>,
+    /// The last promise of each subscription: it covers those before it.
+    promised: HashMap<usize, Confirm>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    subscription: Arc<Subscription>,
+    settlements: Vec<(Receipt, Settlement)>,
+}
+
+impl Settling {
+    fn push(&mut self, held: Held, settlement: Settlement) {
+        let known = self
+            .waiting
+            .iter_mut()
+            .rev()
+            .find(|batch| Arc::ptr_eq(&batch.subscription, &held.subscription));
+        let settled = (held.receipt, settlement);
+        match known {
+            Some(batch) => batch.settlements.push(settled),
+            None => self.waiting.push(Batch {
+                subscription: held.subscription,
+                settlements: vec![settled],
+            }),
+        }
+    }
+
+    /// Hands what waits to the broker.
+    pub(super) fn flush(&mut self) -> Handled {
+        for batch in self.waiting.drain(..) {
+            let at = Arc::as_ptr(&batch.subscription) as usize;
+            let promise = batch.subscription.settle(batch.settlements)?;
+            self.promised.insert(at, promise);
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was settled is persisted.
+    pub(super) async fn persisted(&mut self) -> Handled {
+        self.flush()?;
+        for (_, promise) in self.promised.drain() {
+            promise.wait().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Channel {
+    /// Settles one delivery, or all up to it.
+    pub(super) fn settle(&mut self, tag: u64, multiple: bool, settlement: &Settlement) -> Handled {
+        let taken = self.shared.unacked.lock().take(tag, multiple);
+        let Some(taken) = taken else {
+            return Err(Refusal::precondition_failed(format!("unknown delivery tag {tag}")));
+        };
+        for held in taken {
+            self.settling.push(held, settlement.clone());
+        }
+        Ok(())
+    }
+
+    /// Puts back everything that is not settled, each to its place.
+    pub(super) fn recover(&mut self, requeue: bool) -> Handled {
+        if !requeue {
+            return Err(Refusal::not_implemented("requeue=false"));
+        }
+        let taken = self.shared.unacked.lock().take_all();
+        for held in taken {
+            self.settling.push(held, Settlement::RELEASE);
+        }
+        self.settling.flush()
+    }
+}
+
+/// What a refusing verb does to the message.
+pub(super) fn refused(requeue: bool) -> Settlement {
+    if requeue {
+        Settlement::RELEASE
+    } else {
+        Settlement::reject("rejected")
+    }
+}
