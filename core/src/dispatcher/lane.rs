@@ -5,7 +5,7 @@ use std::{
     ops::Range,
 };
 
-use super::{ConsumerId, OwnerId, Receipt};
+use super::{ConsumerId, OwnerId, Receipt, timers::Timers};
 use crate::{
     cursor::{Change, Cursor},
     id::{Millis, Offset, PartitionId},
@@ -29,6 +29,8 @@ pub(super) struct Lane {
     pub(super) reserved: Offset,
     end: Offset,
     returned: BTreeSet<Offset>,
+    deadlines: Timers,
+    due: Timers,
 }
 
 impl Lane {
@@ -39,8 +41,13 @@ impl Lane {
             reserved: cursor.horizon(),
             leases: BTreeMap::new(),
             returned: BTreeSet::new(),
+            deadlines: Timers::default(),
+            due: Timers::default(),
             cursor,
         };
+        for (offset, due) in lane.cursor.deferred() {
+            lane.due.add(Some(due), offset);
+        }
         lane.skip_settled();
         lane
     }
@@ -79,6 +86,7 @@ impl Lane {
             consumer,
             deadline,
         };
+        self.deadlines.add(deadline, offset);
         let before = self.leases.insert(offset, lease);
         assert!(before.is_none(), "one message, one holder");
     }
@@ -86,9 +94,37 @@ impl Lane {
     /// Ends the lease that `receipt` names, if it is still that one.
     pub(super) fn end_lease(&mut self, receipt: Receipt) -> Option<Lease> {
         let lease = self.leases.get(&receipt.offset)?;
-        (lease.number == receipt.lease)
-            .then(|| self.leases.remove(&receipt.offset))
-            .flatten()
+        if lease.number != receipt.lease {
+            return None;
+        }
+        self.take_lease(receipt.offset)
+    }
+
+    /// Gives the lease that `receipt` names another deadline; `false` where it has ended.
+    pub(super) fn extend(&mut self, receipt: Receipt, until: Millis) -> bool {
+        let lease = self.leases.get_mut(&receipt.offset);
+        let Some(lease) = lease.filter(|lease| lease.number == receipt.lease) else {
+            return false;
+        };
+        self.deadlines.remove(lease.deadline, receipt.offset);
+        lease.deadline = Some(until);
+        self.deadlines.add(lease.deadline, receipt.offset);
+        true
+    }
+
+    /// Out of turn until `due`.
+    pub(super) fn defer(&mut self, offset: Offset, due: Millis) {
+        self.cursor.apply(&Change::Defer {
+            offset,
+            due: Some(due),
+        });
+        self.due.add(Some(due), offset);
+    }
+
+    fn take_lease(&mut self, offset: Offset) -> Option<Lease> {
+        let lease = self.leases.remove(&offset)?;
+        self.deadlines.remove(lease.deadline, offset);
+        Some(lease)
     }
 
     /// Back to its place: served before anything behind it.
@@ -139,13 +175,24 @@ impl Lane {
     pub(super) fn seek(&mut self, to: Offset) -> Vec<Lease> {
         self.cursor.apply(&Change::Seek(to));
         self.returned.clear();
+        self.deadlines = Timers::default();
+        self.due = Timers::default();
         self.next = to;
         std::mem::take(&mut self.leases).into_values().collect()
     }
 
-    pub(super) fn expired(&self, partition: PartitionId, now: Millis) -> Vec<(Receipt, Lease)> {
-        let past = |lease: &Lease| lease.deadline.is_some_and(|deadline| deadline <= now);
-        self.leases_where(partition, past)
+    /// Receipts of leases whose deadline has passed.
+    pub(super) fn expired(&mut self, partition: PartitionId, now: Millis) -> Vec<Receipt> {
+        let offsets = self.deadlines.take_until(now);
+        let receipts = offsets.into_iter().filter_map(|offset| {
+            let lease = self.leases.get(&offset)?.number;
+            Some(Receipt {
+                partition,
+                offset,
+                lease,
+            })
+        });
+        receipts.collect()
     }
 
     pub(super) fn leases_where(
@@ -166,13 +213,10 @@ impl Lane {
             .collect()
     }
 
+    /// Deferred messages whose time has come: back in turn.
     pub(super) fn take_due(&mut self, now: Millis) -> Vec<Offset> {
-        let due: Vec<_> = self
-            .cursor
-            .deferred()
-            .filter(|(_, due)| *due <= now)
-            .map(|(offset, _)| offset)
-            .collect();
+        let mut due = self.due.take_until(now);
+        due.retain(|offset| self.cursor.deferred_until(*offset).is_some());
         for offset in &due {
             self.cursor.apply(&Change::Defer {
                 offset: *offset,
@@ -186,9 +230,10 @@ impl Lane {
     }
 
     pub(super) fn next_tick(&self) -> Option<Millis> {
-        let deadlines = self.leases.values().filter_map(|lease| lease.deadline);
-        deadlines
-            .chain(self.cursor.deferred().map(|(_, due)| due))
+        self.deadlines
+            .next()
+            .into_iter()
+            .chain(self.due.next())
             .min()
     }
 

@@ -10,6 +10,7 @@ mod lane;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use consumer::{ConsumerId, ConsumerSpec, Demand, OwnerId};
 pub use counts::Counts;
@@ -146,14 +147,14 @@ impl Dispatcher {
     /// Returns leases past their deadline and deferred messages that are due.
     pub fn tick(&mut self, now: Millis) {
         for index in 0..self.lanes.len() {
-            for (receipt, _) in self.lanes[index].expired(partition_id(index), now) {
+            let partition = partition_id(index);
+            for receipt in self.lanes[index].expired(partition, now) {
                 self.settle(receipt, Settle::Release { until: None });
             }
-            let due = self.lanes[index].take_due(now);
-            self.changes.extend(
-                due.into_iter()
-                    .map(|offset| (partition_id(index), Change::Defer { offset, due: None })),
-            );
+            for offset in self.lanes[index].take_due(now) {
+                let change = Change::Defer { offset, due: None };
+                self.changes.push((partition, change));
+            }
         }
     }
 

@@ -32,11 +32,7 @@ impl Dispatcher {
             return false;
         };
         if let Settle::Extend { until } = settle {
-            let lease = lane.leases.get_mut(&receipt.offset);
-            return lease
-                .filter(|lease| lease.number == receipt.lease)
-                .map(|lease| lease.deadline = Some(until))
-                .is_some();
+            return lane.extend(receipt, until);
         }
         let Some(lease) = lane.end_lease(receipt) else {
             return false;
@@ -55,7 +51,15 @@ impl Dispatcher {
             }
             Settle::Unsent | Settle::Extend { .. } => {}
         }
-        changes.iter().for_each(|change| lane.cursor.apply(change));
+        for change in &changes {
+            match change {
+                Change::Defer {
+                    offset,
+                    due: Some(due),
+                } => lane.defer(*offset, *due),
+                change => lane.cursor.apply(change),
+            }
+        }
         if lane.cursor.deferred_until(offset).is_none() {
             lane.give_back(offset);
         }
