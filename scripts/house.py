@@ -22,7 +22,9 @@ FORBIDDEN = [
     (re.compile(r"\b(todo|unimplemented)!"), "is not finished"),
     (re.compile(r"#\[ignore\b"), "is a test that nobody runs"),
 ]
-CORE_FORBIDDEN = re.compile(r"\b(std::(fs|net|process)|tokio::(fs|net|process))\b")
+# Core opens nothing; a frontend is handed a listener that somebody else has bound.
+CORE_FORBIDDEN = re.compile(
+    r"\bstd::(fs|net|process)\b|\btokio::(fs|process)\b|\btokio::net\b(?!::TcpListener;)|\bTcpListener::bind\b")
 
 
 def tracked() -> list[Path]:
@@ -93,7 +95,7 @@ def main() -> int:
         text = path.read_text(encoding="utf-8")
         where = path.relative_to(ROOT)
         lines = text.count("\n")
-        if lines > FILE_LINES and path.suffix not in {".md", ".toml"}:
+        if lines > FILE_LINES and path.suffix not in {".md", ".toml", ".proto"}:
             breaches.append(f"{where}: {lines} lines; the limit is {FILE_LINES}")
         check = {".rs": check_rust, ".py": check_python}.get(path.suffix)
         breaches += [f"{where}:{n}: {why}" for n, why in check(path, text)] if check else []
