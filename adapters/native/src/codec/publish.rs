@@ -15,6 +15,9 @@ use super::{
     put_list, put_optional, put_text, take_list, take_optional, take_text,
 };
 
+/// Messages of one frame: decoded, each takes far more memory than its smallest encoding.
+const PUBLISH_MESSAGES: usize = 16 << 10;
+
 pub(super) fn put_publish(out: &mut BytesMut, request: &PublishRequest) {
     put_optional(out, request.destination.as_ref(), |out, destination| {
         put_text(out, &destination.to_string());
@@ -37,12 +40,21 @@ pub(super) fn take_publish(reader: &mut Reader) -> Result<PublishRequest> {
     Ok(PublishRequest {
         destination: destination.map(|text| text.parse()).transpose()?,
         durability: take_optional(reader, take_durability)?,
-        messages: take_list(reader, |reader| {
-            Ok(Publication {
-                sequence: reader.varint()?,
-                message: take_whole_message(reader)?,
-            })
-        })?,
+        messages: take_messages(reader)?,
+    })
+}
+
+fn take_messages(reader: &mut Reader) -> Result<Vec<Publication>> {
+    let count = reader.clone().count()?;
+    if count > PUBLISH_MESSAGES {
+        let message = format!("{count} messages in one frame; the limit is {PUBLISH_MESSAGES}");
+        return Err(reader.invalid(message));
+    }
+    take_list(reader, |reader| {
+        Ok(Publication {
+            sequence: reader.varint()?,
+            message: take_whole_message(reader)?,
+        })
     })
 }
 

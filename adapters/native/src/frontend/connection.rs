@@ -1,0 +1,245 @@
+//! One connection: the handshake, and frames to and from the sessions.
+
+use std::{io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use standpipe_core::{
+    Error, ErrorKind, Result,
+    broker::Broker,
+    session::{self, CHANNEL_DEPTH, Open, PublishRequest, Request, serve_admin},
+};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_util::{codec::FramedRead, sync::CancellationToken};
+
+use super::writer::{Outlets, outlets, write};
+use crate::codec::{ClientFrame, Framing, ServerFrame, VERSION};
+
+/// From accept to hello.
+const HELLO_DEADLINE: Duration = Duration::from_secs(10);
+/// Octets of a hello, with room for what a later version adds.
+const HELLO_LIMIT: usize = 256;
+/// For a last frame to a client that may not read.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+type Frames = FramedRead<OwnedReadHalf, Framing>;
+
+/// Serves one connection until it ends, fails, or `shutdown`.
+pub(super) async fn serve(
+    stream: TcpStream,
+    broker: Broker,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    stream.set_nodelay(true).map_err(|error| broken(&error))?;
+    let (reader, mut sender) = stream.into_split();
+    let mut frames = FramedRead::new(reader, Framing::bounded(HELLO_LIMIT));
+    let hello = tokio::time::timeout(HELLO_DEADLINE, greet(&mut frames, &mut sender, &broker));
+    let greeted = tokio::select! {
+        greeted = hello => greeted.unwrap_or_else(|_| Err(no_hello())),
+        () = shutdown.cancelled() => Err(closing()),
+    };
+    if let Err(error) = greeted {
+        let (outlets, outgoing) = outlets();
+        farewell(outlets, error.clone(), write(sender, outgoing)).await;
+        return Err(error);
+    }
+    *frames.decoder_mut() = Framing::new(broker.limits().message_bytes);
+    let (outlets, outgoing) = outlets();
+    let writing = write(sender, outgoing);
+    tokio::pin!(writing);
+    let mut connection = Connection::new(broker, outlets);
+    let end = tokio::select! {
+        end = connection.run(&mut frames) => end,
+        () = shutdown.cancelled() => Err(closing()),
+        written = &mut writing => return written,
+    };
+    match end {
+        Ok(()) => tokio::join!(connection.finish(), writing).1,
+        Err(error) => {
+            let outlets = connection.into_outlets();
+            farewell(outlets, error.clone(), writing).await;
+            Err(error)
+        }
+    }
+}
+
+async fn greet(frames: &mut Frames, sender: &mut OwnedWriteHalf, broker: &Broker) -> Result<()> {
+    let frame = next(frames).await?.ok_or_else(no_hello)?;
+    let ClientFrame::Hello { version, .. } = ClientFrame::decode(frame)? else {
+        return Err(no_hello());
+    };
+    if version == 0 {
+        let message = format!("version 0 is asked for; 1 to {VERSION} are spoken");
+        return Err(Error::new(ErrorKind::Unsupported, "greet", message));
+    }
+    let mut welcome = BytesMut::new();
+    ServerFrame::Welcome {
+        version: version.min(VERSION),
+        features: 0,
+        message_limit: broker.limits().message_bytes as u64,
+    }
+    .encode(&mut welcome);
+    sender.write_all(&welcome).await.map_err(|e| broken(&e))
+}
+
+/// Says why, to a client that may or may not listen.
+async fn farewell(outlets: Outlets, error: Error, writing: impl Future<Output = Result<()>>) {
+    let last = async {
+        let _ = outlets.frames.send(ServerFrame::Failed(error)).await;
+        drop(outlets);
+    };
+    let _ = tokio::time::timeout(FAREWELL, async { tokio::join!(last, writing) }).await;
+}
+
+/// What a connection has going on.
+struct Connection {
+    broker: Broker,
+    outlets: Outlets,
+    publishing: Option<mpsc::Sender<PublishRequest>>,
+    consuming: Option<mpsc::Sender<Request>>,
+    opened: bool,
+    sessions: JoinSet<Result<()>>,
+}
+
+impl Connection {
+    fn new(broker: Broker, outlets: Outlets) -> Self {
+        Self {
+            broker,
+            outlets,
+            publishing: None,
+            consuming: None,
+            opened: false,
+            sessions: JoinSet::new(),
+        }
+    }
+
+    /// Reads until the client has no more to say; an error ends the connection.
+    async fn run(&mut self, frames: &mut Frames) -> Result<()> {
+        loop {
+            let frame = tokio::select! {
+                frame = next(frames) => frame?,
+                Some(ended) = self.sessions.join_next(), if !self.sessions.is_empty() => {
+                    ended.unwrap_or_else(|error| Err(panicked(&error)))?;
+                    continue;
+                }
+            };
+            let Some(frame) = frame else { return Ok(()) };
+            self.take(ClientFrame::decode(frame)?).await?;
+        }
+    }
+
+    async fn take(&mut self, frame: ClientFrame) -> Result<()> {
+        match frame {
+            ClientFrame::Hello { .. } => Err(invalid("a second hello")),
+            ClientFrame::Publish(request) => self.publish(request).await,
+            ClientFrame::Open(open) => self.open(open),
+            ClientFrame::Request(request) => {
+                let consuming = self.consuming.as_ref();
+                let consuming = consuming.ok_or_else(|| invalid("no subscription is open"))?;
+                // A session that is gone says why itself.
+                let _ = consuming.send(request).await;
+                Ok(())
+            }
+            ClientFrame::Admin { id, request } => {
+                let reply = serve_admin(&self.broker, request).await;
+                let frame = ServerFrame::Admin { id, reply };
+                let _ = self.outlets.frames.send(frame).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn publish(&mut self, request: PublishRequest) -> Result<()> {
+        let publishing = self.publishing.get_or_insert_with(|| {
+            let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+            let (broker, outcomes) = (self.broker.clone(), self.outlets.outcomes.clone());
+            self.sessions
+                .spawn(async move { session::publish(&broker, requests, outcomes).await });
+            sender
+        });
+        let _ = publishing.send(request).await;
+        Ok(())
+    }
+
+    fn open(&mut self, open: Open) -> Result<()> {
+        if self.opened {
+            return Err(invalid(
+                "one connection has one subscription; open another connection",
+            ));
+        }
+        self.opened = true;
+        let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+        let (broker, events) = (self.broker.clone(), self.outlets.events.clone());
+        self.sessions
+            .spawn(async move { session::subscribe(&broker, open, requests, events).await });
+        self.consuming = Some(sender);
+        Ok(())
+    }
+
+    /// The client has no more to say: what it asked is answered, then the connection ends.
+    async fn finish(mut self) {
+        self.publishing = None;
+        self.consuming = None;
+        while self.sessions.join_next().await.is_some() {}
+    }
+
+    /// Ends the sessions at once.
+    fn into_outlets(self) -> Outlets {
+        self.outlets
+    }
+}
+
+async fn next(frames: &mut Frames) -> Result<Option<Bytes>> {
+    frames
+        .next()
+        .await
+        .transpose()
+        .map_err(|error| broken(&error))
+}
+
+fn broken(error: &io::Error) -> Error {
+    let refused = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    if let Some(refused) = refused {
+        return refused.clone();
+    }
+    Error::new(
+        ErrorKind::Disconnected,
+        "read native connection",
+        error.to_string(),
+    )
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::Invalid, "read native connection", message)
+}
+
+fn no_hello() -> Error {
+    let message = format!(
+        "no hello within {} s; it must come first",
+        HELLO_DEADLINE.as_secs()
+    );
+    Error::new(ErrorKind::Invalid, "greet", message)
+}
+
+fn closing() -> Error {
+    let message = "the broker is shutting down; connect again later";
+    Error::new(ErrorKind::Closed, "serve native connection", message)
+}
+
+fn panicked(error: &tokio::task::JoinError) -> Error {
+    Error::new(
+        ErrorKind::Unknown,
+        "serve native connection",
+        error.to_string(),
+    )
+}
