@@ -121,7 +121,7 @@ impl Broker {
             Destination::Exchange(name) => durable(name),
             Destination::Topic(name) => self
                 .topic(namespace, name)
-                .is_some_and(|topic| topic.spec().lifetime == Lifetime::Permanent),
+                .is_some_and(|topic| topic.lifetime() == Lifetime::Permanent),
         };
         to && durable(&binding.source)
     }

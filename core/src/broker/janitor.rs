@@ -68,7 +68,7 @@ impl Broker {
     async fn trim_by_time(&self, now: Millis) {
         let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
         for topic in topics {
-            let Retention::Time { ms } = topic.spec().retention else {
+            let Retention::Time { ms } = topic.retention() else {
                 continue;
             };
             let oldest = Millis(now.0.saturating_sub_unsigned(ms));
@@ -140,7 +140,7 @@ pub(super) fn trim_op(topic: &Topic, at: PartitionId, step: u64) -> Option<Op> {
 }
 
 fn settled_partition(topic: &Topic, at: PartitionId) -> Option<Arc<super::partition::Partition>> {
-    (topic.spec().retention == Retention::Settled)
+    (topic.retention() == Retention::Settled)
         .then(|| topic.partition(at).ok())
         .flatten()
 }

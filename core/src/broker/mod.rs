@@ -6,6 +6,7 @@
 //! each [`Attachment`]'s outbox.
 
 mod admission;
+mod append;
 mod attachment;
 mod catalog;
 mod completion;
@@ -18,6 +19,7 @@ mod janitor;
 mod lifecycle;
 mod options;
 mod partition;
+mod place;
 mod publish;
 mod pump;
 mod queue;
@@ -28,13 +30,14 @@ mod topic;
 mod topics;
 
 pub use admission::Admission;
+pub use append::{Append, AppendError, Appended};
 pub use attachment::{Attach, Attachment};
 pub use confirm::Confirm;
 pub use credit::Credit;
 pub use delivery::{Content, Delivery};
 pub use group::{GroupOffset, StoredOffset};
 pub use options::{Limits, Options};
-pub use publish::{Append, AppendError, Appended, LaneId, Publish, Published, Target};
+pub use publish::{LaneId, Publish, Published, Target};
 pub use queue::{QueueInfo, QueueSpec};
 pub use reader::PositionalReader;
 pub use spec::{Lifetime, Origin, Retention, TopicSpec};
@@ -92,24 +95,10 @@ pub(crate) struct Inner {
 /// What exists, by name.
 #[derive(Default)]
 struct State {
-    topics: HashMap<TopicName, Arc<Topic>>,
+    /// By namespace, then by name: a publish looks up without building a key.
+    topics: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Topic>>>,
     by_id: HashMap<TopicId, Arc<Topic>>,
     routers: HashMap<Arc<str>, Router>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct TopicName {
-    namespace: Arc<str>,
-    name: Arc<str>,
-}
-
-impl TopicName {
-    fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
 }
 
 impl Broker {

@@ -154,8 +154,8 @@ impl Broker {
         let _admin = self.inner.admin.lock().await;
         let owned: Vec<_> = {
             let state = self.inner.state.read();
-            let owned = state.topics.values();
-            let owned = owned.filter(|topic| topic.spec().lifetime == Lifetime::Owner(owner));
+            let owned = state.by_id.values();
+            let owned = owned.filter(|topic| topic.lifetime() == Lifetime::Owner(owner));
             owned.cloned().collect()
         };
         for topic in owned {

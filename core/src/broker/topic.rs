@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lifetime, Subscription, TopicSpec, partition::Partition};
+use super::{Lifetime, Retention, Subscription, TopicSpec, partition::Partition};
 use crate::{
     entry::Entry,
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId, TopicId},
-    store::{ReadLimit, Store},
+    store::{Durability, ReadLimit, Store},
 };
 
 /// A topic: partitions, and the subscriptions on them.
@@ -73,6 +73,21 @@ impl Topic {
     /// What it was declared as, with the partitions it has now.
     pub fn spec(&self) -> TopicSpec {
         self.spec.read().clone()
+    }
+
+    /// What it keeps.
+    pub fn retention(&self) -> Retention {
+        self.spec.read().retention
+    }
+
+    /// What a publish survives where its protocol is silent.
+    pub fn durability(&self) -> Durability {
+        self.spec.read().durability
+    }
+
+    /// How long it exists.
+    pub fn lifetime(&self) -> Lifetime {
+        self.spec.read().lifetime
     }
 
     /// How many partitions it has.
@@ -199,7 +214,7 @@ impl Topic {
     }
 
     pub(super) fn lives_in_memory(&self) -> bool {
-        !matches!(self.spec.read().lifetime, Lifetime::Permanent)
+        self.lifetime() != Lifetime::Permanent
     }
 
     pub(super) fn set_partitions(&self, partitions: u32) {

@@ -1,9 +1,9 @@
 //! Creating, growing and deleting topics.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Broker, Lifetime, State, Subscription, Topic, TopicName, TopicSpec,
+    Broker, Lifetime, State, Subscription, Topic, TopicSpec,
     catalog::{self, TopicRecord},
     partition::Partition,
     publish::no_topic,
@@ -19,7 +19,7 @@ use crate::{
 
 impl State {
     pub(super) fn topic(&self, namespace: &str, name: &str) -> Option<Arc<Topic>> {
-        self.topics.get(&TopicName::new(namespace, name)).cloned()
+        self.topics.get(namespace)?.get(name).cloned()
     }
 
     pub(super) fn router(&self, namespace: &str) -> Result<&Router> {
@@ -30,15 +30,16 @@ impl State {
     }
 
     pub(super) fn insert(&mut self, topic: &Arc<Topic>) {
-        let name = TopicName::new(topic.namespace(), topic.name());
         self.by_id.insert(topic.id(), topic.clone());
-        self.topics.insert(name, topic.clone());
+        let namespace = self.topics.entry(topic.namespace().clone()).or_default();
+        namespace.insert(topic.name().clone(), topic.clone());
     }
 
     fn remove(&mut self, topic: &Topic) {
         self.by_id.remove(&topic.id());
-        self.topics
-            .remove(&TopicName::new(topic.namespace(), topic.name()));
+        if let Some(namespace) = self.topics.get_mut(topic.namespace()) {
+            namespace.remove(topic.name());
+        }
     }
 }
 
@@ -56,11 +57,8 @@ impl Broker {
     /// All topics of a namespace, by name.
     pub fn topics(&self, namespace: &str) -> Vec<Arc<Topic>> {
         let state = self.inner.state.read();
-        let of_namespace = state
-            .topics
-            .values()
-            .filter(|topic| &**topic.namespace() == namespace);
-        let mut topics: Vec<_> = of_namespace.cloned().collect();
+        let of_namespace = state.topics.get(namespace).into_iter();
+        let mut topics: Vec<_> = of_namespace.flat_map(HashMap::values).cloned().collect();
         topics.sort_by(|a, b| a.name().cmp(b.name()));
         topics
     }
@@ -151,7 +149,7 @@ impl Broker {
     /// A topic that is in no map yet, and what makes it durable.
     pub(super) fn new_topic(&self, spec: TopicSpec) -> Result<(Arc<Topic>, Option<Op>)> {
         spec.check(self.limits().partitions)?;
-        if self.inner.state.read().topics.len() >= self.limits().topics {
+        if self.inner.state.read().by_id.len() >= self.limits().topics {
             let message = format!("{} topics exist, which is the limit", self.limits().topics);
             return Err(Error::new(ErrorKind::TooLarge, "create topic", message));
         }

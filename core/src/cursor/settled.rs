@@ -147,7 +147,7 @@ impl SettledSet {
         {
             self.pages.pop_first();
         }
-        if self.floor % PAGE != 0
+        if !self.floor.is_multiple_of(PAGE)
             && let Some(page) = self.pages.get_mut(&number)
         {
             page.clear(0, self.floor % PAGE);
