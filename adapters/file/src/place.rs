@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use standpipe_core::{Error, ErrorKind, Result};
 use tokio::{
     fs::{File, OpenOptions},
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
 };
 
 /// A file, or the process's standard streams.
@@ -75,23 +75,52 @@ impl std::fmt::Display for Place {
 }
 
 impl Sink {
-    /// Where to write.
-    pub(crate) fn writer(&mut self) -> &mut (dyn AsyncWrite + Send + Unpin) {
+    /// Appends `lines`, all of them or none: a file is cut back where writing fails. What is in a
+    /// file when this returns survives a crash; stdout's reader is the one to keep it.
+    ///
+    /// # Errors
+    /// `Transient` where a file does not take more, `Unknown` where it cannot be cut back either;
+    /// `Closed` where stdout's reader is gone.
+    pub(crate) async fn append(&mut self, lines: &[u8]) -> Result<()> {
         match self {
-            Self::Standard(stdout) => stdout,
-            Self::File(file) => file,
+            Self::Standard(stdout) => write(stdout, lines).await.map_err(|error| {
+                let message = "nobody reads the output any more";
+                Error::new(ErrorKind::Closed, "write lines", message).with_source(error)
+            }),
+            Self::File(file) => append_to_file(file, lines).await,
         }
     }
+}
 
-    /// Makes what was written and flushed survive a crash, where that is ours to do.
-    pub(crate) async fn sync(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Standard(_) => Ok(()),
-            Self::File(file) => match file.sync_data().await {
-                // A named pipe or a terminal has nothing to sync.
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
-                end => end,
-            },
+async fn append_to_file(file: &mut File, lines: &[u8]) -> Result<()> {
+    let failed =
+        |kind, message, error| Err(Error::new(kind, "write lines", message).with_source(error));
+    let before = match file.metadata().await {
+        Ok(metadata) => metadata.is_file().then_some(metadata.len()),
+        Err(error) => return failed(ErrorKind::Transient, "the file is gone", error),
+    };
+    let written = async {
+        write(file, lines).await?;
+        // A named pipe or a device has nothing to sync.
+        if before.is_some() {
+            file.sync_data().await
+        } else {
+            Ok(())
         }
+    };
+    let Err(error) = written.await else {
+        return Ok(());
+    };
+    let Some(length) = before else {
+        return failed(ErrorKind::Closed, "nobody reads the pipe any more", error);
+    };
+    match file.set_len(length).await {
+        Ok(()) => failed(ErrorKind::Transient, "the file does not take more", error),
+        Err(_) => failed(ErrorKind::Unknown, "the file may have taken a part", error),
     }
+}
+
+async fn write(writer: &mut (impl AsyncWrite + Unpin), lines: &[u8]) -> std::io::Result<()> {
+    writer.write_all(lines).await?;
+    writer.flush().await
 }

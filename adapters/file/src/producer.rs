@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use standpipe_core::{Error, ErrorKind, Result, driver::Producer, envelope, message::Message};
-use tokio::io::AsyncWriteExt as _;
 
 use crate::{format::Format, place::Sink};
 
@@ -10,35 +9,11 @@ use crate::{format::Format, place::Sink};
 pub(crate) struct FileProducer {
     sink: Sink,
     format: Format,
-    /// What broke the sink: nothing is written behind half a line.
-    broken: Option<Error>,
 }
 
 impl FileProducer {
     pub(crate) fn new(sink: Sink, format: Format) -> Self {
-        Self {
-            sink,
-            format,
-            broken: None,
-        }
-    }
-
-    async fn write(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
-        let written = async {
-            let writer = self.sink.writer();
-            writer.write_all(lines).await?;
-            writer.flush().await?;
-            self.sink.sync().await
-        };
-        written.await.map_err(|error| {
-            let message = "the destination does not take more; it may have taken a part";
-            let error = Error::new(ErrorKind::Unknown, "write lines", message).with_source(error);
-            self.broken = Some(error.clone());
-            error
-        })
+        Self { sink, format }
     }
 }
 
@@ -53,7 +28,7 @@ impl Producer for FileProducer {
         if lines.is_empty() {
             return results;
         }
-        if let Err(error) = self.write(&lines).await {
+        if let Err(error) = self.sink.append(&lines).await {
             for result in results.iter_mut().filter(|result| result.is_ok()) {
                 *result = Err(error.clone());
             }
@@ -62,7 +37,7 @@ impl Producer for FileProducer {
     }
 
     async fn close(&mut self) -> Result<()> {
-        self.write(&[]).await
+        Ok(())
     }
 }
 

@@ -115,3 +115,9 @@ async fn a_file_that_is_not_there_is_named() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("/no/such/file"), "{error}");
 }
+
+#[tokio::test]
+async fn a_full_device_is_told() {
+    let results = write("file:///dev/full", vec![Message::new(&b"x"[..])]).await;
+    assert!(results[0].is_err());
+}
