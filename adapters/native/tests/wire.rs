@@ -422,7 +422,7 @@ async fn shutdown_says_so_and_the_server_returns() {
     let end = timeout(SOON, consumer.receive(ReceiveLimit::ONE))
         .await
         .unwrap();
-    assert_eq!(end.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::Disconnected);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use standpipe_core::{
     message::{Annotations, Decimal, Message, Props, Text, Value},
 };
 
-use super::*;
+use super::{error::kind_to_code, *};
 use crate::proto;
 
 fn round_trip(message: &Message) -> Message {

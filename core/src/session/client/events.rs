@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::{CreditGrant, Delivered, Event, Open, OpenMode},
-    disconnected,
+    disconnected, from_remote,
     window::Window,
 };
 use crate::{
@@ -86,7 +86,7 @@ impl EventSink {
 
     /// The connection ended because of `error`. Only the first is kept.
     pub fn closed(&self, error: Error) {
-        self.shared.close(error);
+        self.shared.close(from_remote(error));
     }
 }
 
@@ -217,7 +217,7 @@ impl State {
 
     fn answer(&mut self, sequence: u64, result: Result<()>) {
         if let Some(answer) = self.answers.remove(&sequence) {
-            let _ = answer.send(result);
+            let _ = answer.send(result.map_err(from_remote));
         }
     }
 

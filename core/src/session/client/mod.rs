@@ -49,6 +49,14 @@ pub fn client_consumer(
     (consumer, settler, EventSink::new(shared))
 }
 
+/// A broker elsewhere that closes is gone like any other; another connection may find it again.
+fn from_remote(error: Error) -> Error {
+    if error.kind() != ErrorKind::Closed {
+        return error;
+    }
+    Error::new(ErrorKind::Disconnected, error.operation(), error.message())
+}
+
 fn disconnected(operation: &'static str) -> Error {
     let message = "the connection to the broker is gone";
     Error::new(ErrorKind::Disconnected, operation, message)

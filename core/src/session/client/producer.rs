@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{Outcome, Publication, PublishRequest},
-    Guard, disconnected,
+    Guard, disconnected, from_remote,
 };
 use crate::{
     driver::Producer,
@@ -65,7 +65,7 @@ impl ClientProducer {
                 outcomes = self.outcomes.recv() => match outcomes {
                     Some(Ok(outcomes)) => sending.answered(outcomes),
                     other => {
-                        let error = other.and_then(Result::err);
+                        let error = other.and_then(Result::err).map(from_remote);
                         self.end.get_or_insert_with(|| error.unwrap_or_else(|| disconnected("send")));
                         break;
                     }
