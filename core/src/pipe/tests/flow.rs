@@ -1,0 +1,147 @@
+//! The flow under any order of results.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+use tokio::time::Instant;
+
+use super::fake::number;
+use crate::{
+    driver::{Lane, Outcome, ReceiptToken, Settlement, Settling},
+    error::{Error, ErrorKind, Result},
+    message::Message,
+    pipe::{
+        Backoff, Limits, OnRefused, Order,
+        counts::Counts,
+        flow::{Flow, Rules},
+        job::{Job, Piece},
+    },
+};
+
+/// What came of one source message: its lane, and how many outputs.
+type Source = (u64, usize);
+
+fn rules(settling: Settling, batch: usize) -> Rules {
+    Rules {
+        order: Order::Lane,
+        settling,
+        on_refused: OnRefused::Hold,
+        dead_letters: true,
+        backoff: Backoff::default(),
+        limits: Limits {
+            batch: batch.try_into().unwrap(),
+            ..Limits::default()
+        },
+    }
+}
+
+fn job(sources: &[Source], first: usize) -> Job {
+    let piece = |(index, (lane, outputs)): (usize, &Source)| Piece {
+        receipt: ReceiptToken {
+            lane: Lane(*lane),
+            number: (first + index) as u64,
+        },
+        bytes: 1,
+        original: None,
+        outcome: Outcome::Many(vec![
+            Message::new(
+                ((first + index) as u64).to_be_bytes().to_vec()
+            );
+            *outputs
+        ]),
+    };
+    Job(sources.iter().enumerate().map(piece).collect())
+}
+
+fn result(word: u8) -> Result<()> {
+    let kind = match word {
+        0..=5 => return Ok(()),
+        6 => ErrorKind::Transient,
+        7 => ErrorKind::Unknown,
+        _ => ErrorKind::TooLarge,
+    };
+    Err(Error::new(kind, "send", "as drawn"))
+}
+
+proptest! {
+    /// Whatever fails, each source message is settled once, after all that came of it was
+    /// confirmed or buried; what is sent keeps its lane's order; a cumulative source is acked in
+    /// the order of each lane.
+    #[test]
+    fn nothing_is_settled_early_lost_or_out_of_order(
+        sources in vec((0u64..3, 0usize..3), 1..40),
+        split in 0usize..40,
+        batch in 1usize..8,
+        cumulative in any::<bool>(),
+        words in vec(0u8..9, 1..400),
+    ) {
+        let settling = if cumulative { Settling::Cumulative } else { Settling::PerMessage };
+        let mut flow = Flow::new(rules(settling, batch), Arc::<Counts>::default());
+        let split = split.min(sources.len());
+        flow.add(job(&sources[..split], 0)).unwrap();
+        let mut later = Some(job(&sources[split..], split));
+        let mut now = Instant::now();
+        let mut words = words.into_iter().chain(std::iter::repeat(0));
+        let mut owed: HashMap<u64, usize> = HashMap::new();
+        for (index, (_, outputs)) in sources.iter().enumerate() {
+            owed.insert(index as u64, *outputs);
+        }
+        let mut last_sent: HashMap<u64, u64> = HashMap::new();
+        let mut settled = Vec::new();
+        loop {
+            if let Some(messages) = flow.next_batch(now) {
+                let mut results = Vec::new();
+                // A destination that keeps order refuses what comes behind a failure of its lane.
+                let mut failed: HashMap<u64, ErrorKind> = HashMap::new();
+                for message in &messages {
+                    let n = number(message);
+                    let lane = sources[n as usize].0;
+                    let drawn = match failed.get(&lane) {
+                        Some(kind) => Err(Error::new(*kind, "send", "behind a failure")),
+                        None => result(words.next().unwrap()),
+                    };
+                    match &drawn {
+                        Err(error) if error.kind() != ErrorKind::TooLarge => {
+                            failed.insert(lane, ErrorKind::Transient);
+                        }
+                        Ok(()) => {
+                            let before = last_sent.insert(lane, n).unwrap_or(0);
+                            prop_assert!(before <= n, "{n} after {before} on lane {lane}");
+                            *owed.get_mut(&n).unwrap() -= 1;
+                        }
+                        Err(_) => {}
+                    }
+                    results.push(drawn);
+                }
+                flow.results(now, results).unwrap();
+            } else if let Some(letter) = flow.dead.pop_front() {
+                *owed.get_mut(&number(&letter.message)).unwrap() -= 1;
+                flow.dead_letter_confirmed(letter.source).unwrap();
+            } else if let Some(job) = later.take() {
+                flow.add(job).unwrap();
+            } else if let Some(wake) = flow.next_wake() {
+                prop_assert!(wake <= now + Duration::from_secs(10));
+                now = wake.max(now);
+            } else {
+                break;
+            }
+            for (receipt, settlement) in flow.take_settlements() {
+                prop_assert_eq!(settlement, Settlement::Ack);
+                prop_assert_eq!(owed.remove(&receipt.number), Some(0), "settled early or twice");
+                settled.push(receipt);
+            }
+        }
+        for (receipt, _) in flow.take_settlements() {
+            prop_assert_eq!(owed.remove(&receipt.number), Some(0));
+            settled.push(receipt);
+        }
+        prop_assert!(owed.is_empty() && flow.is_empty(), "never settled: {:?}", owed);
+        prop_assert_eq!(flow.take_freed(), sources.len());
+        if cumulative {
+            for lane in 0..3 {
+                let of_lane = settled.iter().filter(|r| r.lane == Lane(lane));
+                prop_assert!(of_lane.clone().is_sorted());
+            }
+        }
+    }
+}
