@@ -1,0 +1,148 @@
+//! Publishing with confirms, all of a batch under way at once.
+
+use async_trait::async_trait;
+use lapin::{
+    Channel, Confirmation, Connection, PublisherConfirm,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use standpipe_core::{
+    Error, ErrorKind, Result, address::Address, driver::Producer, message::Message,
+};
+
+use super::{
+    connect::{close, connect, look},
+    failure::{failure, unanswered},
+    properties::outgoing,
+    returned::{Published, places},
+    target::Target,
+};
+
+/// A producer on one channel in confirm mode.
+pub(super) struct AmqpProducer {
+    connection: Connection,
+    channel: Channel,
+    target: Target,
+    user: String,
+    frame_max: usize,
+}
+
+impl AmqpProducer {
+    pub(super) async fn open(address: &Address) -> Result<Self> {
+        let target = Target::of(address)?;
+        let connection = connect(address).await?;
+        let channel = look(&connection, &target).await?;
+        let confirms = channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await;
+        confirms.map_err(|error| failure("ask for confirms", error))?;
+        let frame_max = usize::try_from(connection.configuration().frame_max());
+        Ok(Self {
+            frame_max: frame_max.unwrap_or(usize::MAX),
+            user: address.user().unwrap_or("guest").to_owned(),
+            connection,
+            channel,
+            target,
+        })
+    }
+
+    /// Hands one message to the connection; `Err` where it was not, or may not have been, sent.
+    async fn publish(&self, message: &Message) -> Result<(Published, PublisherConfirm)> {
+        let (properties, body) = outgoing(message, &self.user, self.frame_max)?;
+        let routing_key = self.target.routing_key(message)?;
+        if !self.channel.status().connected() {
+            return Err(gone());
+        }
+        let options = BasicPublishOptions {
+            mandatory: true,
+            immediate: false,
+        };
+        let sent = self.channel.basic_publish(
+            self.target.exchange(),
+            routing_key.clone(),
+            options,
+            &body,
+            properties.clone(),
+        );
+        let confirm = sent.await.map_err(|error| unanswered("publish", error))?;
+        let published = Published {
+            routing_key,
+            properties,
+            body,
+        };
+        Ok((published, confirm))
+    }
+}
+
+#[async_trait]
+impl Producer for AmqpProducer {
+    async fn send(&mut self, batch: Vec<Message>) -> Vec<Result<()>> {
+        let mut published = Vec::with_capacity(batch.len());
+        let mut confirms = Vec::with_capacity(batch.len());
+        for message in &batch {
+            match self.publish(message).await {
+                Ok((sent, confirm)) => {
+                    published.push(Some(sent));
+                    confirms.push(Ok(confirm));
+                }
+                Err(error) => {
+                    published.push(None);
+                    confirms.push(Err(error));
+                }
+            }
+        }
+        let mut results = Vec::with_capacity(batch.len());
+        let mut returned = Vec::new();
+        for confirm in confirms {
+            let confirmed = match confirm {
+                Ok(confirm) => confirm.await.map_err(|error| unanswered("publish", error)),
+                Err(error) => Err(error),
+            };
+            results.push(confirmed.and_then(|confirmation| {
+                let result = taken(&confirmation);
+                returned.extend(confirmation.take_message());
+                result
+            }));
+        }
+        for place in places(&published, &returned) {
+            results[place] = Err(self.unroutable(published[place].as_ref()));
+        }
+        results
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        close(&self.connection).await
+    }
+}
+
+impl AmqpProducer {
+    fn unroutable(&self, message: Option<&Published>) -> Error {
+        let key = message
+            .map(|message| message.routing_key.as_str())
+            .unwrap_or_default();
+        let message = match &self.target {
+            Target::Queue(queue) => format!("the queue `{queue}` is gone"),
+            Target::Exchange { name, .. } => {
+                format!("no queue is bound to the exchange `{name}` for the key `{key}`")
+            }
+        };
+        Error::new(ErrorKind::Permanent, "publish", message)
+    }
+}
+
+fn taken(confirmation: &Confirmation) -> Result<()> {
+    match confirmation {
+        Confirmation::Ack(_) => Ok(()),
+        Confirmation::Nack(_) => {
+            let message = "the broker refused the message (nack); its queue may be full";
+            Err(Error::new(ErrorKind::Transient, "publish", message))
+        }
+        Confirmation::NotRequested => {
+            let message = "the broker does not confirm";
+            Err(Error::new(ErrorKind::Unknown, "publish", message))
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Disconnected, "publish", "the channel is closed")
+}
