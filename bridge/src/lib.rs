@@ -2,10 +2,13 @@
 
 mod codecs;
 mod drivers;
+mod transforms;
 
 pub mod config;
+pub mod ends;
 pub mod route;
 pub mod server;
 
 pub use codecs::codecs;
-pub use drivers::registry;
+pub use drivers::{registry, registry_over};
+pub use transforms::transform;

@@ -109,7 +109,11 @@ fn beyond_this_machine_is_refused_without_consent() {
         .output()
         .unwrap();
     assert_eq!(refused.status.code(), Some(78));
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("--insecure"));
+    assert!(
+        String::from_utf8(refused.stderr)
+            .unwrap()
+            .contains("--insecure")
+    );
     let daemon = Daemon::start(&["--insecure", "--amqp", "0.0.0.0:0"]);
     assert!(daemon.address("amqp").starts_with("0.0.0.0:"));
 }

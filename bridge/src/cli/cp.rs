@@ -1,7 +1,9 @@
 //! `standpipe cp`: one address to another, as a route would.
 
 use clap::Args;
+use standpipe::config::StepConfig;
 
+use super::carry::Carry;
 use crate::exit::Failure;
 
 /// Carry messages from one address to another; each is settled after the other side confirmed it
@@ -13,9 +15,11 @@ Examples:
   standpipe cp 'file:///tmp/names?format=lines' standpipe://127.0.0.1:5670/names --exec-lines 'sed s/a/b/'")]
 pub(crate) struct Cp {
     /// Where to read
+    #[arg(allow_hyphen_values = true)]
     from: String,
 
     /// Where to publish
+    #[arg(allow_hyphen_values = true)]
     to: String,
 
     /// End when everything that was there at the start is carried and confirmed
@@ -37,6 +41,14 @@ pub(crate) struct Cp {
 
 impl Cp {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        Err(Failure::usage("cp"))
+        let registry = standpipe::registry();
+        let mut carry = Carry::new(&registry, &self.from, &self.to)?;
+        carry.drain = self.drain;
+        carry.steps.extend(self.exec.map(StepConfig::Exec));
+        carry
+            .steps
+            .extend(self.exec_lines.map(StepConfig::ExecLines));
+        carry.steps.extend(self.plugin.map(StepConfig::Plugin));
+        carry.run(&registry).await
     }
 }

@@ -1,11 +1,14 @@
 //! The command line: one file a command, stdout for data, stderr for talk.
 
+mod carry;
 mod check;
 mod cp;
+mod progress;
 mod publish;
 mod serve;
 mod serve_talk;
 mod subscribe;
+mod take;
 mod topic;
 mod topic_talk;
 
@@ -81,8 +84,9 @@ impl Command {
     /// What is logged where `RUST_LOG` is silent: a daemon tells more than a filter.
     fn log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
-            _ => "warn",
+            Self::Serve(_) => "info,lapin=off",
+            // The AMQP client's own lines say what our error says.
+            _ => "warn,lapin=off",
         }
     }
 }

@@ -29,7 +29,8 @@ impl Shown {
 impl Producer for Shown {
     async fn send(&mut self, batch: Vec<Message>) -> Vec<Result<()>> {
         let results = self.inner.send(batch).await;
-        self.bar.inc(results.iter().filter(|result| result.is_ok()).count() as u64);
+        self.bar
+            .inc(results.iter().filter(|result| result.is_ok()).count() as u64);
         results
     }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::carry::Carry;
 use crate::exit::Failure;
 
 /// Publish what comes on stdin: an envelope a line, or with --lines a payload a line
@@ -13,6 +14,7 @@ Examples:
   standpipe sub A --drain | jq -c . | standpipe pub B        copies A exactly")]
 pub(crate) struct Pub {
     /// Where to publish: standpipe://, amqp://, kafka://, grpc:// or file://
+    #[arg(allow_hyphen_values = true)]
     address: String,
 
     /// Each line of stdin is a payload, not an envelope
@@ -22,6 +24,9 @@ pub(crate) struct Pub {
 
 impl Pub {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        Err(Failure::usage("pub"))
+        let registry = standpipe::registry();
+        let stdin = if self.lines { "-?format=lines" } else { "-" };
+        let carry = Carry::new(&registry, stdin, &self.address)?;
+        carry.run(&registry).await
     }
 }

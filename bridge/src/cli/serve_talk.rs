@@ -12,6 +12,10 @@ pub(crate) fn greet(server: &Server, data: &Path) {
             lines.push_str(&format!("  {:<7} {address}\n", protocol.to_string()));
         }
     }
+    let routes = server.routes().names().join(", ");
+    if !routes.is_empty() {
+        lines.push_str(&format!("  routes  {routes}\n"));
+    }
     lines.push_str(&format!("  data    {}\n", data.display()));
     if let Some(native) = server.address(Protocol::Native) {
         lines.push_str(&format!(

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use clap::Args;
 
+use super::carry::Carry;
 use crate::exit::Failure;
 
 /// Print messages as they come, an envelope a line; each is settled after its line is written
@@ -15,6 +16,7 @@ Examples:
   standpipe sub 'amqp://guest:guest@127.0.0.1:5672/%2f?queue=q' --count 10")]
 pub(crate) struct Sub {
     /// Where to read: standpipe://, amqp://, kafka://, grpc:// or file://
+    #[arg(allow_hyphen_values = true)]
     address: String,
 
     /// End when everything that was there at the start is printed
@@ -32,6 +34,11 @@ pub(crate) struct Sub {
 
 impl Sub {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        Err(Failure::usage("sub"))
+        let registry = standpipe::registry();
+        let stdout = if self.lines { "-?format=lines" } else { "-" };
+        let mut carry = Carry::new(&registry, &self.address, stdout)?;
+        carry.drain = self.drain;
+        carry.count = self.count;
+        carry.run(&registry).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use standpipe_core::{
-    Result,
+    Error, ErrorKind, Result,
     broker::{Broker, Options},
     store::{MemoryStore, Store},
 };
@@ -68,6 +68,28 @@ impl ServerBuilder {
     }
 
     async fn store(&self) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(MemoryStore::new()))
+        match &self.data {
+            Some(folder) => open_store(folder.clone()).await,
+            None => Ok(Arc::new(MemoryStore::new())),
+        }
     }
+}
+
+/// Opens the native store away from the runtime: it reads its whole journal.
+#[cfg(feature = "native")]
+async fn open_store(folder: PathBuf) -> Result<Arc<dyn Store>> {
+    use standpipe_native::store::{NativeStore, StoreOptions};
+    let open = move || NativeStore::open(folder, StoreOptions::default());
+    let opened = tokio::task::spawn_blocking(open).await.map_err(|panic| {
+        let message = "opening the store panicked";
+        Error::new(ErrorKind::Corrupt, "open store", message).with_source(panic)
+    })?;
+    Ok(opened?)
+}
+
+#[cfg(not(feature = "native"))]
+async fn open_store(folder: PathBuf) -> Result<Arc<dyn Store>> {
+    let folder = folder.display();
+    let message = format!("no store for files in {folder}; build with the feature `native`");
+    Err(Error::new(ErrorKind::Unsupported, "open store", message))
 }

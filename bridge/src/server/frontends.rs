@@ -11,6 +11,19 @@ use super::{Protocol, ServerBuilder};
 /// # Errors
 /// `Unsupported` where this build lacks it, naming the feature.
 pub(super) fn frontend(protocol: Protocol, _settings: &ServerBuilder) -> Result<Arc<dyn Frontend>> {
-    let message = format!("{protocol} is not in this build; build with the feature `{protocol}`");
-    Err(Error::new(ErrorKind::Unsupported, "serve", message))
+    match protocol {
+        #[cfg(feature = "amqp")]
+        Protocol::Amqp => Ok(Arc::new(standpipe_amqp::AmqpFrontend)),
+        #[cfg(feature = "kafka")]
+        Protocol::Kafka => Ok(Arc::new(standpipe_kafka::KafkaFrontend)),
+        #[cfg(feature = "grpc")]
+        Protocol::Grpc => Ok(Arc::new(standpipe_grpc::GrpcFrontend)),
+        #[cfg(feature = "native")]
+        Protocol::Native => Ok(Arc::new(standpipe_native::NativeFrontend)),
+        missing => {
+            let message =
+                format!("{missing} is not in this build; build with the feature `{missing}`");
+            Err(Error::new(ErrorKind::Unsupported, "serve", message))
+        }
+    }
 }

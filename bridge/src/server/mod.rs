@@ -20,6 +20,8 @@ pub use protocol::Protocol;
 use bind::Bound;
 use pages::ServerPages;
 
+use crate::route::Routes;
+
 /// How long frontends and routes may take to end once they are asked to.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
@@ -29,6 +31,7 @@ pub struct Server {
     broker: Broker,
     addresses: BTreeMap<Protocol, SocketAddr>,
     registry: Registry,
+    routes: Routes,
     frontends: JoinSet<Result<()>>,
     stop: CancellationToken,
 }
@@ -57,6 +60,12 @@ impl Server {
         &self.registry
     }
 
+    /// The routes and the state that each is in.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// Returns when a frontend fails, which none does by itself; else never. Cancel safe.
     ///
     /// # Errors
@@ -79,6 +88,7 @@ impl Server {
     /// # Errors
     /// What the store said when it was closed.
     pub async fn shutdown(mut self) -> Result<()> {
+        self.routes.stop(STOP_TIME).await;
         self.stop.cancel();
         let ended = async { while self.frontends.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIME, ended).await.is_err() {
@@ -89,9 +99,10 @@ impl Server {
     }
 
     async fn start(settings: ServerBuilder, bound: Vec<Bound>, broker: Broker) -> Result<Self> {
-        let registry = crate::registry();
+        let registry = crate::registry_over(&broker);
         let mut server = Self {
             addresses: bound.iter().map(|b| (b.protocol, b.address)).collect(),
+            routes: Routes::prepare(&settings.routes, &registry)?,
             registry,
             broker,
             frontends: JoinSet::new(),
@@ -103,6 +114,7 @@ impl Server {
         {
             server.serve(protocol, listener, &settings)?;
         }
+        server.routes.start();
         Ok(server)
     }
 
@@ -114,7 +126,7 @@ impl Server {
     ) -> Result<()> {
         let (broker, stop) = (self.broker.clone(), self.stop.clone());
         if protocol == Protocol::Http {
-            let pages = Arc::new(ServerPages::new(broker));
+            let pages = Arc::new(ServerPages::new(broker, self.routes.states()));
             self.frontends.spawn(async move {
                 http::serve(listener, pages, stop).await;
                 Ok(())

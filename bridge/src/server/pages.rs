@@ -9,15 +9,17 @@ use standpipe_core::{
 };
 
 use super::http::Pages;
+use crate::route::RouteStates;
 
 /// Topics, subscriptions and routes as numbers.
 pub(super) struct ServerPages {
     broker: Broker,
+    routes: RouteStates,
 }
 
 impl ServerPages {
-    pub(super) fn new(broker: Broker) -> Self {
-        Self { broker }
+    pub(super) fn new(broker: Broker, routes: RouteStates) -> Self {
+        Self { broker, routes }
     }
 }
 
@@ -41,6 +43,10 @@ impl Pages for ServerPages {
             topics
                 .iter()
                 .for_each(|topic| page.subscriptions(name, topic, number));
+        }
+        page.family(ROUTE_STATE, "gauge", "1 for the state that a route is in");
+        for (name, state) in self.routes.all() {
+            page.sample(ROUTE_STATE, &[("route", &name), ("state", state.name())], 1);
         }
         page.0
     }
@@ -70,6 +76,8 @@ const SUBSCRIPTIONS: [Family<Counts>; 3] = [
         |c| c.consumers as u64,
     ),
 ];
+
+const ROUTE_STATE: &str = "standpipe_route_state";
 
 /// A page in Prometheus's text format.
 struct Page(String);
