@@ -1,0 +1,169 @@
+//! Where a log's entries lie, in memory.
+
+use std::collections::VecDeque;
+
+use standpipe_core::{
+    entry::Entry,
+    id::{Millis, Offset},
+};
+
+use super::record::Extent;
+
+/// Entries in a block: small enough to waste little on a short log, large enough that a long
+/// one is searched in few steps.
+const BLOCK: usize = 256;
+
+/// One entry: 32 octets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    /// Offsets from the block's base.
+    delta: u32,
+    pub(crate) extent: Extent,
+    /// For look-up by time; the lowest number where no reader sees a message in it.
+    time: i64,
+}
+
+#[derive(Debug)]
+struct Block {
+    base: u64,
+    /// The latest time in it; trimmed entries may still count.
+    latest: i64,
+    slots: Vec<Slot>,
+}
+
+/// Extents by offset. Grows at the end, shrinks from the front by whole blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    blocks: VecDeque<Block>,
+}
+
+impl Index {
+    /// Adds the next entry.
+    pub(crate) fn push(&mut self, entry: &Entry, extent: Extent) {
+        let base = entry.base_offset.0;
+        let time = match entry.draft.visible {
+            0 => i64::MIN,
+            _ => entry.time().0,
+        };
+        let fits = |block: &Block| block.slots.len() < BLOCK && base - block.base < 1 << 32;
+        if !self.blocks.back().is_some_and(fits) {
+            self.blocks.push_back(Block {
+                base,
+                latest: i64::MIN,
+                slots: Vec::new(),
+            });
+        }
+        let block = self.blocks.back_mut().expect("there is one now");
+        block.latest = block.latest.max(time);
+        block.slots.push(Slot {
+            delta: u32::try_from(base - block.base).expect("checked to fit above"),
+            extent,
+            time,
+        });
+    }
+
+    /// Lets blocks go that end at or below `start`.
+    pub(crate) fn trim(&mut self, start: Offset, end: Offset) {
+        while !self.blocks.is_empty() {
+            let block_end = self.blocks.get(1).map_or(end.0, |next| next.base);
+            if block_end > start.0 {
+                break;
+            }
+            self.blocks.pop_front();
+        }
+        if self.blocks.len() * 4 < self.blocks.capacity() {
+            self.blocks.shrink_to_fit();
+        }
+    }
+
+    /// Entries from the one with the highest base at or below `from` on, in order.
+    pub(crate) fn from(&self, from: Offset) -> impl Iterator<Item = (Offset, Slot)> + '_ {
+        let block = self
+            .blocks
+            .partition_point(|block| block.base <= from.0)
+            .saturating_sub(1);
+        let slot = self.blocks.get(block).map_or(0, |found| {
+            let below = |slot: &Slot| found.base + u64::from(slot.delta) <= from.0;
+            found.slots.partition_point(below).saturating_sub(1)
+        });
+        self.blocks
+            .range(block.min(self.blocks.len())..)
+            .flat_map(Block::entries)
+            .skip(slot)
+    }
+
+    /// The first entry at or behind `start` whose time is at or after `at`.
+    pub(crate) fn at_time(&self, start: Offset, at: Millis) -> Option<Offset> {
+        let at = at.0.max(i64::MIN + 1);
+        self.blocks
+            .iter()
+            .filter(|block| block.latest >= at)
+            .flat_map(Block::entries)
+            .find(|(base, slot)| slot.time >= at && *base >= start)
+            .map(|(base, _)| base)
+    }
+}
+
+impl Block {
+    fn entries(&self) -> impl Iterator<Item = (Offset, Slot)> + '_ {
+        let place = |slot: &Slot| (Offset(self.base + u64::from(slot.delta)), *slot);
+        self.slots.iter().map(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use standpipe_core::entry::{Draft, Format};
+
+    use super::*;
+
+    fn extent(n: usize) -> Extent {
+        Extent {
+            file: 1,
+            head: n as u32,
+            head_length: 0,
+            body: 0,
+            body_length: 0,
+        }
+    }
+
+    #[test]
+    fn a_slot_takes_32_octets() {
+        assert_eq!(std::mem::size_of::<Slot>(), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn every_offset_finds_the_entry_that_covers_it(
+            spans in prop::collection::vec(1u32..2000, 1..700),
+            cut in 0.0..1.0f64,
+        ) {
+            let (mut index, mut end, mut bases) = (Index::default(), 0u64, Vec::new());
+            for (n, span) in spans.iter().enumerate() {
+                let entry = Entry {
+                    base_offset: Offset(end),
+                    appended: Millis((n / 3) as i64),
+                    leader_epoch: 0,
+                    draft: Draft::batch(Format::NATIVE, Bytes::new(), *span),
+                };
+                index.push(&entry, extent(n));
+                bases.push(end);
+                end += u64::from(*span);
+            }
+            let start = (end as f64 * cut) as u64;
+            index.trim(Offset(start), Offset(end));
+            for probe in (start..end).step_by(97) {
+                let covering = bases.partition_point(|base| *base <= probe) - 1;
+                let (base, slot) = index.from(Offset(probe)).next().unwrap();
+                prop_assert_eq!(base.0, bases[covering]);
+                prop_assert_eq!(slot.extent.head as usize, covering);
+                prop_assert_eq!(index.from(Offset(probe)).count(), bases.len() - covering);
+            }
+            let wanted = (0..bases.len()).find(|n| n / 3 >= 50 && bases[*n] >= start);
+            let found = index.at_time(Offset(start), Millis(50));
+            prop_assert_eq!(found.map(|base| base.0), wanted.map(|n| bases[n]));
+        }
+    }
+}

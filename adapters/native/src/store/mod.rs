@@ -1,0 +1,218 @@
+//! The native store: a journal of commits in a directory, with an index in memory.
+//!
+//! [`NativeStore::submit`](Store::submit) gives a commit its place and its octets under one lock;
+//! one thread writes what gathered and syncs it once for all who wait. Reading goes past that
+//! thread. The journal is all there is on disk: nothing is written twice.
+
+mod contents;
+mod directory;
+mod files;
+mod header;
+mod index;
+mod log;
+mod marks;
+mod options;
+mod ownership;
+mod pending;
+mod position;
+mod reader;
+mod record;
+mod recovery;
+mod scan;
+mod shared;
+mod state;
+mod step;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod vfs;
+mod window;
+mod writer;
+
+use std::{path::Path, sync::Arc, thread::JoinHandle};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+pub use options::StoreOptions;
+use parking_lot::Mutex;
+use standpipe_core::{
+    entry::Entry,
+    error::{Error, ErrorKind, Result},
+    id::{CursorId, LogId, Millis, Offset},
+    store::{Commit, CommitSeq, Durability, LogBounds, ReadLimit, Store, Submitted},
+};
+
+use self::{
+    directory::Directory,
+    log::{Log, Plan},
+    ownership::{Lock, check_format},
+    shared::{Ending, Shared},
+    vfs::Disk,
+    writer::Writer,
+};
+
+/// A durable [`Store`] in a directory, for one process at a time.
+pub struct NativeStore {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl NativeStore {
+    /// Opens the store in `directory`, which is made where it does not exist, and recovers what
+    /// is in it. Blocks while it reads the journal; call it before the runtime is busy, or
+    /// through `spawn_blocking`.
+    ///
+    /// # Errors
+    /// `Denied` where another process has the directory (its pid is named), `Unsupported` for an
+    /// unknown format version, `Corrupt` for damage that cannot be isolated, `Permanent` where the
+    /// directory cannot be used.
+    pub fn open(directory: impl AsRef<Path>, options: StoreOptions) -> Result<Arc<Self>> {
+        let path = directory.as_ref();
+        let directory = Directory::open(path).map_err(|error| {
+            let message = format!("cannot use the directory {}", path.display());
+            Error::new(ErrorKind::Permanent, "open store", message).with_source(error)
+        })?;
+        let lock = Lock::take(directory.path())?;
+        check_format(directory.path())?;
+        Self::start(Arc::new(directory), Some(lock), &options)
+    }
+
+    fn start(disk: Arc<dyn Disk>, lock: Option<Lock>, options: &StoreOptions) -> Result<Arc<Self>> {
+        let recovered = recovery::recover(&*disk)?;
+        let shared = Arc::new(Shared::new(disk, recovered, lock, options));
+        let writer = Writer::new(shared.clone());
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run())
+            .map_err(|error| {
+                let message = "cannot start the journal's thread";
+                Error::new(ErrorKind::Permanent, "open store", message).with_source(error)
+            })?;
+        Ok(Arc::new(Self {
+            shared,
+            writer: Mutex::new(Some(thread)),
+        }))
+    }
+
+    /// Octets that were submitted and are not written yet.
+    pub fn unwritten(&self) -> usize {
+        self.shared.state.lock().pending.unwritten
+    }
+
+    async fn finish(&self, log: LogId, plan: Plan) -> Result<Vec<Entry>> {
+        if plan.places.is_empty() {
+            return Ok(plan.entries);
+        }
+        let shared = self.shared.clone();
+        let reading =
+            tokio::task::spawn_blocking(move || reader::read(&shared.files, log, &plan.places));
+        let mut entries = reading.await.map_err(|error| {
+            Error::new(ErrorKind::Transient, "read log", "the read was given up").with_source(error)
+        })??;
+        entries.extend(plan.entries);
+        Ok(entries)
+    }
+}
+
+#[async_trait]
+impl Store for NativeStore {
+    fn submit(&self, commit: Commit) -> Result<Submitted> {
+        let submitted = self.shared.state.lock().submit(commit)?;
+        self.shared.wake.notify_one();
+        Ok(submitted)
+    }
+
+    async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {
+        if level == Durability::Disk {
+            let mut state = self.shared.state.lock();
+            if state.sync_wanted < seq.0 {
+                state.sync_wanted = seq.0.min(state.contents.seq);
+                self.shared.wake.notify_one();
+            }
+        }
+        match level {
+            Durability::Memory => Ok(()),
+            Durability::Os => self.shared.written.wait(seq.0).await,
+            Durability::Disk => self.shared.synced.wait(seq.0).await,
+        }
+    }
+
+    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
+        let plan = match self.shared.state.lock().contents.logs.get(&log) {
+            Some(log) => log.plan(from, limit)?,
+            None => Log::default().plan(from, limit)?,
+        };
+        self.finish(log, plan).await
+    }
+
+    async fn bounds(&self, log: LogId) -> Result<LogBounds> {
+        let state = self.shared.state.lock();
+        Ok(state
+            .contents
+            .logs
+            .get(&log)
+            .map(Log::bounds)
+            .unwrap_or_default())
+    }
+
+    async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
+        let one = ReadLimit {
+            bytes: 0,
+            entries: 1,
+        };
+        let plan = {
+            let state = self.shared.state.lock();
+            let found = state.contents.logs.get(&log);
+            let Some((found, base)) = found.and_then(|log| Some((log, log.at_time(at)?))) else {
+                return Ok(None);
+            };
+            found.plan(base.max(found.bounds().start), one)?
+        };
+        Ok(self.finish(log, plan).await?.into_iter().next())
+    }
+
+    async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
+        Ok(self.shared.state.lock().contents.keys.get(&key).cloned())
+    }
+
+    async fn scan(&self, prefix: Bytes) -> Result<Vec<(Bytes, Bytes)>> {
+        let state = self.shared.state.lock();
+        let from = state.contents.keys.range(prefix.clone()..);
+        Ok(from
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
+        let state = self.shared.state.lock();
+        Ok(state
+            .contents
+            .cursors
+            .get(&cursor)
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.end(Ending::Closed);
+        self.shared.ended.wait(1).await
+    }
+}
+
+impl Drop for NativeStore {
+    /// Writes what was submitted and gives the directory free.
+    fn drop(&mut self) {
+        self.shared.end(Ending::Dropped);
+        if let Some(writer) = self.writer.lock().take() {
+            // A writer that panicked has said so on stderr; there is nothing left to do about it.
+            drop(writer.join());
+        }
+    }
+}
+
+impl std::fmt::Debug for NativeStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativeStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! Who may use a directory: its format version, and one process at a time.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, Write},
+    path::Path,
+};
+
+use rustix::fs::FlockOperation;
+use standpipe_core::error::{Error, ErrorKind, Result};
+
+const FORMAT: &str = "standpipe-store 1\n";
+const OPERATION: &str = "open store";
+
+/// The lock on a directory; held until it is dropped, or the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "its open handle is the lock")] fs::File);
+
+impl Lock {
+    /// Takes the directory for this process.
+    ///
+    /// # Errors
+    /// `Denied` where another process has it, with that one's pid.
+    pub(crate) fn take(directory: &Path) -> Result<Self> {
+        let path = directory.join("lock");
+        let failed = |error: io::Error| {
+            let message = format!("cannot lock {}", path.display());
+            Error::new(ErrorKind::Permanent, OPERATION, message).with_source(error)
+        };
+        let mut file = fs::File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(directory, &mut file)),
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        // Only a hint for the message above: the lock is the flock, so it need not be durable.
+        file.set_len(0).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self(file))
+    }
+}
+
+fn held(directory: &Path, file: &mut fs::File) -> Error {
+    let mut pid = String::new();
+    let named = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+    let who = if named { pid.trim() } else { "(unknown)" };
+    let message = format!(
+        "{} is in use by the process with pid {who}; stop it or choose another directory",
+        directory.display()
+    );
+    Error::new(ErrorKind::Denied, OPERATION, message)
+}
+
+/// Checks the directory's format version, and writes it into a directory that is new.
+///
+/// # Errors
+/// `Unsupported` for a version that this program does not know.
+pub(crate) fn check_format(directory: &Path) -> Result<()> {
+    let path = directory.join("format");
+    let failed = |error: io::Error| {
+        let message = format!("cannot use {}", path.display());
+        Error::new(ErrorKind::Permanent, OPERATION, message).with_source(error)
+    };
+    match fs::read(&path) {
+        Ok(found) if found == FORMAT.as_bytes() => Ok(()),
+        Ok(found) => {
+            let found = String::from_utf8_lossy(&found[..found.len().min(64)]).into_owned();
+            let message = format!(
+                "{} says {found:?}; this program reads {FORMAT:?} only",
+                path.display()
+            );
+            Err(Error::new(ErrorKind::Unsupported, OPERATION, message))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_format(directory, &path).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Written aside and renamed, so that a crash leaves the whole of it or nothing.
+fn write_format(directory: &Path, path: &Path) -> io::Result<()> {
+    let aside = directory.join("format.new");
+    let mut file = fs::File::create(&aside)?;
+    file.write_all(FORMAT.as_bytes())?;
+    file.sync_data()?;
+    fs::rename(&aside, path)?;
+    fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_owner_is_told_the_first_ones_pid() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Lock::take(directory.path()).unwrap();
+        let refused = Lock::take(directory.path()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Denied);
+        let pid = format!("pid {};", std::process::id());
+        assert!(refused.message().contains(&pid), "{refused}");
+        drop(first);
+        Lock::take(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_format_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        check_format(directory.path()).unwrap();
+        check_format(directory.path()).unwrap();
+        fs::write(directory.path().join("format"), "standpipe-store 2\n").unwrap();
+        let refused = check_format(directory.path()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    }
+}

@@ -1,0 +1,129 @@
+//! The end of the journal: what was submitted and is not written yet.
+
+use bytes::BytesMut;
+use uuid::Uuid;
+
+use super::{
+    header::{FILE_HEADER, FileHeader},
+    position::Position,
+    record::{Part, RecordWriter},
+};
+
+/// Buffers above this are given back when nothing waits.
+const IDLE_BUFFER: usize = 64 * 1024;
+
+/// Gives every record its place, and keeps its octets until the writer takes them.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    file_size: u32,
+    incarnation: u32,
+    salt: u32,
+    /// Where the next record goes, unless it opens a file.
+    end: Position,
+    /// Whether the next record opens a file whatever the room: the last one is another run's.
+    sealed: bool,
+    /// Everything before this is synced.
+    pub(crate) synced: Position,
+    parts: Vec<Part>,
+    /// Octets that are not written, those with the writer included.
+    pub(crate) unwritten: usize,
+    spare: BytesMut,
+}
+
+impl Pending {
+    /// Goes on behind `end`, which is synced, in a new file.
+    pub(crate) fn new(end: Position, incarnation: u32, file_size: u32) -> Self {
+        Self {
+            file_size,
+            incarnation,
+            salt: 0,
+            end,
+            sealed: true,
+            synced: end,
+            parts: Vec::new(),
+            unwritten: 0,
+            spare: BytesMut::new(),
+        }
+    }
+
+    /// The leader epoch of what is appended.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// The salt of the current file.
+    pub(crate) fn salt(&self) -> u32 {
+        self.salt
+    }
+
+    /// Whether nothing was submitted since the store was opened.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.sealed
+    }
+
+    /// Whether the writer has nothing to take.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Makes room for a record of at most `bound` octets; `seq` is the last commit before it.
+    pub(crate) fn make_room(&mut self, bound: usize, seq: u64) {
+        let full = self.end.at as usize + bound > self.file_size as usize;
+        if self.sealed || (full && self.end.at as usize > FILE_HEADER) {
+            self.open_file(seq);
+        } else if self.parts.is_empty() {
+            let bytes = std::mem::take(&mut self.spare);
+            self.parts.push(Part::new(self.end, None, bytes));
+        }
+    }
+
+    /// Adds a record of `steps` steps to the part that [`Pending::make_room`] provided.
+    pub(crate) fn record<T>(
+        &mut self,
+        steps: usize,
+        write: impl FnOnce(RecordWriter<'_>) -> T,
+    ) -> T {
+        let part = self.parts.last_mut().expect("make_room provides a part");
+        let before = part.len();
+        let result = write(RecordWriter::begin(part, steps));
+        self.unwritten += part.len() - before;
+        self.end = part.end();
+        result
+    }
+
+    fn open_file(&mut self, seq: u64) {
+        let random = Uuid::new_v4().as_u128();
+        self.salt = random as u32;
+        let header = FileHeader {
+            number: self.end.file + 1,
+            salt: self.salt,
+            incarnation: self.incarnation,
+            previous_end: self.end.at,
+            previous_seq: seq,
+        };
+        self.sealed = false;
+        self.end = Position::new(header.number, FILE_HEADER as u32);
+        let bytes = std::mem::take(&mut self.spare);
+        self.parts.push(Part::new(self.end, Some(header), bytes));
+    }
+
+    /// Everything that waits, for the writer.
+    pub(crate) fn take(&mut self) -> (Vec<Part>, Position) {
+        (std::mem::take(&mut self.parts), self.end)
+    }
+
+    /// Takes back a written part's buffer for the next one.
+    pub(crate) fn give_back(&mut self, mut buffer: BytesMut) {
+        if buffer.capacity() > self.spare.capacity() {
+            buffer.clear();
+            self.spare = buffer;
+        }
+    }
+
+    /// Gives memory back while nothing happens.
+    pub(crate) fn rest(&mut self) {
+        if self.spare.capacity() > IDLE_BUFFER {
+            self.spare = BytesMut::new();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Entries from the journal's files.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use standpipe_core::{
+    entry::{Entry, EntryHead},
+    error::{Error, ErrorKind, Result},
+    id::{LogId, Offset},
+};
+
+use super::{
+    files::Files,
+    position::Position,
+    record::Extent,
+    recovery::{name, without_reference},
+    vfs::read_full_at,
+};
+
+/// Entries this close to each other are read in one go.
+const GAP: u32 = 16 * 1024;
+/// The most that is read in one go, unless one entry is larger. What a reader keeps of it keeps
+/// all of it in memory.
+const RUN: u32 = 256 * 1024;
+
+/// Reads entries of `log` at `places`, in order. Blocks.
+///
+/// # Errors
+/// `Corrupt` where an entry fails its checksums, with file, place and offset; `Transient` where
+/// the file cannot be read.
+pub(crate) fn read(files: &Files, log: LogId, places: &[(Offset, Extent)]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(places.len());
+    let mut rest = places;
+    while !rest.is_empty() {
+        let (run, length) = Run::from_front(rest);
+        let (these, later) = rest.split_at(length);
+        rest = later;
+        let octets = run.read(files).map_err(|e| unreadable(log, these[0], e))?;
+        for (base, extent) in these {
+            let entry = run.entry(&octets, extent);
+            entries.push(entry.map_err(|e| damaged(log, (*base, *extent), &e))?);
+        }
+    }
+    Ok(entries)
+}
+
+/// Octets of one file that hold several entries.
+#[derive(Clone, Copy)]
+struct Run {
+    file: u32,
+    from: u32,
+    to: u32,
+}
+
+impl Run {
+    fn of(extent: &Extent) -> Self {
+        Self {
+            file: extent.file,
+            from: extent.head.min(extent.body),
+            to: (extent.head + extent.head_length).max(extent.body + extent.body_length),
+        }
+    }
+
+    /// The longest run that the first places make up, and how many they are.
+    fn from_front(places: &[(Offset, Extent)]) -> (Self, usize) {
+        let mut run = Self::of(&places[0].1);
+        let mut taken = 1;
+        for (_, extent) in &places[1..] {
+            let next = Self::of(extent);
+            let near = next.from <= run.to.saturating_add(GAP) && next.from >= run.from;
+            if next.file != run.file || !near || next.to.max(run.to) - run.from > RUN {
+                break;
+            }
+            run.to = run.to.max(next.to);
+            taken += 1;
+        }
+        (run, taken)
+    }
+
+    fn read(self, files: &Files) -> io::Result<Bytes> {
+        let mut octets = BytesMut::zeroed((self.to - self.from) as usize);
+        let read = read_full_at(&*files.get(self.file)?, &mut octets, u64::from(self.from))?;
+        octets.truncate(read);
+        Ok(octets.freeze())
+    }
+
+    fn entry(self, octets: &Bytes, extent: &Extent) -> Result<Entry> {
+        let head = self.slice(octets, extent.head, extent.head_length)?;
+        let (head, _) = EntryHead::decode(&head)?;
+        let mut entry = head.join(self.slice(octets, extent.body, extent.body_length)?)?;
+        entry.draft.flags = without_reference(entry.draft.flags);
+        Ok(entry)
+    }
+
+    fn slice(self, octets: &Bytes, at: u32, length: u32) -> Result<Bytes> {
+        let from = (at - self.from) as usize;
+        let to = from + length as usize;
+        if to > octets.len() {
+            let message = "the file ends before the entry does";
+            return Err(Error::new(ErrorKind::Corrupt, "read log", message));
+        }
+        Ok(octets.slice(from..to))
+    }
+}
+
+fn damaged(log: LogId, (base, extent): (Offset, Extent), error: &Error) -> Error {
+    let place = Position::new(extent.file, extent.head);
+    let message = format!(
+        "{}: offset {base} in {place}: {}",
+        name(log),
+        error.message()
+    );
+    tracing::error!("{message}");
+    Error::new(ErrorKind::Corrupt, "read log", message)
+}
+
+fn unreadable(log: LogId, (base, extent): (Offset, Extent), error: io::Error) -> Error {
+    let place = Position::new(extent.file, extent.head);
+    let message = format!("{}: offset {base} in {place} cannot be read", name(log));
+    Error::new(ErrorKind::Transient, "read log", message).with_source(error)
+}

@@ -1,0 +1,113 @@
+//! One record, as it is found in a journal file.
+
+use std::io;
+
+use bytes::Bytes;
+use standpipe_core::id::{LogId, Offset};
+
+use super::{
+    header::{RECORD_HEADER, RecordHeader},
+    position::Position,
+    step::{Step, take_step},
+    window::{Window, first_nonzero},
+};
+
+/// What stands at a place where a record should.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A record; where `damaged` is not empty, the bodies of these entries are not as written.
+    Record {
+        header: RecordHeader,
+        record: Bytes,
+        steps: Vec<Step>,
+        damaged: Vec<(LogId, Offset)>,
+    },
+    /// Anything else, the end of what was written included.
+    Nothing,
+}
+
+/// Reads what stands at `at`. The commit before it is `seq`.
+pub(crate) fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io::Result<Found> {
+    let header = window.take(at, RECORD_HEADER)?;
+    let Some(header) = RecordHeader::decode(&header, salt).filter(|h| h.seq == seq + 1) else {
+        return Ok(Found::Nothing);
+    };
+    let record = window.take(at, header.length as usize)?;
+    if record.len() < header.length as usize {
+        return Ok(Found::Nothing);
+    }
+    let Some(steps) = take_steps(&record, header.steps_crc) else {
+        return Ok(Found::Nothing);
+    };
+    Ok(Found::Record {
+        damaged: damaged_bodies(&record, &steps),
+        header,
+        record,
+        steps,
+    })
+}
+
+/// All steps; `None` where they are not as written.
+fn take_steps(record: &Bytes, expected: u32) -> Option<Vec<Step>> {
+    let (mut steps, mut at, mut crc, mut summed) = (Vec::new(), RECORD_HEADER, 0, RECORD_HEADER);
+    while at < record.len() {
+        let (step, next) = take_step(record, at).ok()?;
+        if let Step::Append(append) = &step
+            && append.inline
+        {
+            crc = crc32c::crc32c_append(crc, &record[summed..append.body_at]);
+            summed = next;
+        }
+        steps.push(step);
+        at = next;
+    }
+    crc = crc32c::crc32c_append(crc, &record[summed..]);
+    (crc == expected).then_some(steps)
+}
+
+fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {
+    let appends = steps.iter().filter_map(|step| match step {
+        Step::Append(append) => Some(append),
+        Step::Other(_) => None,
+    });
+    appends
+        .filter(|append| {
+            let body = append.body_at..append.body_at + append.head.body_length();
+            append.head.clone().join(record.slice(body)).is_err()
+        })
+        .map(|append| (append.log, append.head.without_body().base_offset))
+        .collect()
+}
+
+/// What lies behind a place where no record stands.
+#[derive(Debug, Default)]
+pub(crate) struct Behind {
+    /// The highest position that a record there knows to be synced.
+    pub(crate) synced: Position,
+    /// Behind the last octet that is not zero; the place itself where all are.
+    pub(crate) end: u64,
+}
+
+/// Looks for records anywhere behind `from`: good ones behind a bad one are normal in a torn
+/// tail, since pages reach the disk in any order.
+pub(crate) fn look_behind(window: &mut Window<'_>, from: u64, salt: u32) -> io::Result<Behind> {
+    const PIECE: usize = 4096;
+    let mut behind = Behind {
+        end: from,
+        ..Behind::default()
+    };
+    let mut at = from;
+    while let Some(nonzero) = first_nonzero(window, at)? {
+        let piece = window.take(nonzero, PIECE + RECORD_HEADER)?;
+        let starts = piece.len().min(PIECE);
+        for start in 0..starts {
+            if let Some(header) = RecordHeader::decode(&piece[start..], salt) {
+                behind.synced = behind.synced.max(header.synced);
+            }
+        }
+        let last = piece[..starts].iter().rposition(|octet| *octet != 0);
+        behind.end = nonzero + last.map_or(0, |last| last as u64 + 1);
+        at = nonzero + starts as u64;
+    }
+    Ok(behind)
+}

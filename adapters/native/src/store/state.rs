@@ -1,0 +1,161 @@
+//! All that the store knows, under one lock.
+
+use standpipe_core::{
+    error::{Error, ErrorKind, Result},
+    id::Millis,
+    store::{Commit, CommitSeq, Durability, Op, Placed, Submitted},
+};
+
+use super::{
+    StoreOptions,
+    contents::Contents,
+    log::Log,
+    pending::Pending,
+    record::{RecordFacts, record_bound},
+    shared::Ending,
+    tail::Tail,
+};
+
+/// The largest record: 256 MiB, far above the message size limit, far below a file's 4 GiB.
+const RECORD_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Contents as of the last commit, the journal's end, and the newest entries.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) contents: Contents,
+    pub(crate) pending: Pending,
+    pub(crate) tail: Tail,
+    /// Why nothing is taken at the moment, or for good.
+    pub(crate) refusal: Option<Error>,
+    /// The last commit that somebody wants on disk.
+    pub(crate) sync_wanted: u64,
+    /// Whether and how the writer should end.
+    pub(crate) ending: Ending,
+    /// Whether the mark of a clean end was submitted.
+    pub(crate) marked: bool,
+    pending_limit: usize,
+}
+
+impl State {
+    /// Goes on from what recovery read.
+    pub(crate) fn new(contents: Contents, pending: Pending, options: &StoreOptions) -> Self {
+        Self {
+            tail: Tail::new(options.tail_bytes, contents.seq),
+            sync_wanted: contents.seq,
+            contents,
+            pending,
+            refusal: None,
+            ending: Ending::None,
+            marked: false,
+            pending_limit: options.pending_bytes,
+        }
+    }
+
+    /// Takes a commit: see [`Store::submit`](standpipe_core::store::Store::submit).
+    pub(crate) fn submit(&mut self, commit: Commit) -> Result<Submitted> {
+        let bound = record_bound(&commit.ops);
+        self.check(&commit, bound)?;
+        self.pending.make_room(bound, self.contents.seq);
+        self.contents.seq += 1;
+        self.contents.epoch = commit.epoch;
+        if commit.durability == Durability::Disk {
+            self.sync_wanted = self.contents.seq;
+        }
+        let placed = self.write(commit.ops);
+        self.evict();
+        Ok(Submitted {
+            seq: CommitSeq(self.contents.seq),
+            placed,
+        })
+    }
+
+    /// Writes a record without steps, which says that all before it is synced.
+    pub(crate) fn submit_mark(&mut self) {
+        self.pending.make_room(record_bound(&[]), self.contents.seq);
+        self.contents.seq += 1;
+        self.sync_wanted = self.contents.seq;
+        self.write(Vec::new());
+    }
+
+    /// Lets cached entries go where there are too many.
+    pub(crate) fn evict(&mut self) {
+        self.tail.evict(&mut self.contents.logs);
+    }
+
+    /// Why a store that is closed refuses; `None` while it is open.
+    pub(crate) fn closed_error(&self) -> Option<Error> {
+        let closed = || refused(ErrorKind::Closed, "the store is closed".into());
+        (self.ending != Ending::None).then(closed)
+    }
+
+    fn check(&self, commit: &Commit, bound: usize) -> Result<()> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        if bound > RECORD_LIMIT {
+            let message = format!("a commit of {bound} octets exceeds the limit of {RECORD_LIMIT}");
+            return Err(refused(ErrorKind::TooLarge, message));
+        }
+        if self.pending.unwritten > 0 && self.pending.unwritten + bound > self.pending_limit {
+            let message = format!(
+                "{} octets wait to be written; the limit is {}; slow down",
+                self.pending.unwritten, self.pending_limit
+            );
+            return Err(refused(ErrorKind::Throttled, message));
+        }
+        if commit.epoch < self.contents.epoch {
+            let message = format!(
+                "epoch {} is fenced by {}",
+                commit.epoch.0, self.contents.epoch.0
+            );
+            return Err(refused(ErrorKind::Conflict, message));
+        }
+        commit.ops.iter().try_for_each(|op| self.check_op(op))
+    }
+
+    fn check_op(&self, op: &Op) -> Result<()> {
+        match op {
+            Op::Append { log, .. } => match self.contents.logs.get(log).and_then(Log::damaged) {
+                Some(damage) => Err(damage.clone()),
+                None => Ok(()),
+            },
+            Op::PutIf { key, expect, .. } if !expect.holds(self.contents.keys.get(key)) => {
+                let message = format!("key {key:?} is not as expected");
+                Err(refused(ErrorKind::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, ops: Vec<Op>) -> Vec<Placed> {
+        let (contents, tail) = (&mut self.contents, &mut self.tail);
+        let facts = RecordFacts {
+            salt: self.pending.salt(),
+            seq: contents.seq,
+            epoch: contents.epoch,
+            synced: self.pending.synced,
+        };
+        let (now, leader_epoch) = (Millis::now(), self.pending.incarnation());
+        self.pending.record(ops.len(), |mut record| {
+            let mut placed = Vec::new();
+            for op in ops {
+                let Op::Append { log: id, draft } = op else {
+                    record.step(&op);
+                    contents.apply(op);
+                    continue;
+                };
+                let log = contents.logs.entry(id).or_default();
+                let entry = log.place(draft, now, leader_epoch);
+                let extent = record.append(id, &entry);
+                tail.push(id, &entry, facts.seq);
+                placed.push(log.keep(entry, extent, facts.seq));
+            }
+            record.finish(facts);
+            placed
+        })
+    }
+}
+
+fn refused(kind: ErrorKind, message: String) -> Error {
+    Error::new(kind, "commit", message)
+}

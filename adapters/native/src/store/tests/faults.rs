@@ -1,0 +1,90 @@
+//! A disk that refuses.
+
+use standpipe_core::{
+    error::ErrorKind,
+    id::Offset,
+    store::{Durability, Store},
+};
+
+use super::{ALL, append, commit, log, recovery::open, sim::SimDisk};
+
+#[tokio::test]
+async fn a_failed_write_refuses_until_it_works_again() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    disk.fail_writes(true);
+    let first = store
+        .submit(commit(Durability::Disk, vec![append(log(1), "a")]))
+        .unwrap();
+    let told = store
+        .durable(first.seq, Durability::Disk)
+        .await
+        .unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::Unknown);
+    let refused = store
+        .submit(commit(Durability::Disk, vec![append(log(1), "b")]))
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Transient);
+    assert!(refused.to_string().contains("storage"), "{refused}");
+    assert_eq!(
+        store.read(log(1), Offset::ZERO, ALL).await.unwrap().len(),
+        1
+    );
+    disk.fail_writes(false);
+    while store.durable(first.seq, Durability::Disk).await.is_err() {}
+    let second = store
+        .submit(commit(Durability::Disk, vec![append(log(1), "c")]))
+        .unwrap();
+    store.durable(second.seq, Durability::Disk).await.unwrap();
+    drop(store);
+    let read = open(&disk).read(log(1), Offset::ZERO, ALL).await.unwrap();
+    assert_eq!(read.len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_never_confirmed_and_ends_appends() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    let kept = store
+        .submit(commit(Durability::Disk, vec![append(log(1), "a")]))
+        .unwrap();
+    store.durable(kept.seq, Durability::Disk).await.unwrap();
+    disk.fail_syncs(true);
+    let lost = store
+        .submit(commit(Durability::Disk, vec![append(log(1), "b")]))
+        .unwrap();
+    let told = store.durable(lost.seq, Durability::Disk).await.unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::Unknown);
+    disk.fail_syncs(false);
+    assert!(store.durable(lost.seq, Durability::Disk).await.is_err());
+    let refused = store
+        .submit(commit(Durability::Os, vec![append(log(1), "c")]))
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Closed);
+    assert!(store.durable(kept.seq, Durability::Disk).await.is_ok());
+    assert_eq!(
+        store.read(log(1), Offset::ZERO, ALL).await.unwrap().len(),
+        2
+    );
+    assert!(store.close().await.is_err());
+}
+
+#[tokio::test]
+async fn too_much_that_waits_is_throttled() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    disk.hold_syncs(true);
+    let body = vec![0; 300 * 1024];
+    let refused = loop {
+        let submitted = store.submit(commit(Durability::Disk, vec![append(log(1), body.clone())]));
+        if let Err(error) = submitted {
+            break error;
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::Throttled);
+    assert!(refused.message().contains("1048576"), "{refused}");
+    disk.hold_syncs(false);
+    store.close().await.unwrap();
+    let closed = store.submit(commit(Durability::Disk, vec![])).unwrap_err();
+    assert_eq!(closed.kind(), ErrorKind::Closed);
+}

@@ -1,0 +1,256 @@
+//! A disk that forgets: what was not synced survives a power cut in any subset, torn anywhere.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::store::vfs::{Disk, File};
+
+const PAGE: usize = 4096;
+
+/// A disk in memory that can be cut off, and told to fail.
+#[derive(Clone, Default)]
+pub(super) struct SimDisk(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    files: BTreeMap<String, Stored>,
+    /// Writes and syncs so far.
+    steps: u64,
+    /// At this step, the disk as a power cut would leave it is kept aside.
+    cut_at: Option<(u64, u64)>,
+    after_cut: Option<BTreeMap<String, Stored>>,
+    fail_writes: bool,
+    fail_syncs: bool,
+    hold_syncs: bool,
+}
+
+#[derive(Clone, Default)]
+struct Stored {
+    /// As a reader sees it.
+    seen: Vec<u8>,
+    /// As the platter has it.
+    durable: Vec<u8>,
+    name_durable: bool,
+}
+
+impl SimDisk {
+    /// Keeps aside, at step `step`, what a power cut with `seed` would leave.
+    pub(super) fn cut_at(&self, step: u64, seed: u64) {
+        self.0.state.lock().cut_at = Some((step, seed));
+    }
+
+    /// Whether the cut has come.
+    pub(super) fn was_cut(&self) -> bool {
+        self.0.state.lock().after_cut.is_some()
+    }
+
+    /// The disk that the cut left, or that one now leaves.
+    pub(super) fn after_cut(&self, seed: u64) -> Self {
+        let mut state = self.0.state.lock();
+        let files = state
+            .after_cut
+            .take()
+            .unwrap_or_else(|| survivors(&state.files, seed));
+        let after = Self::default();
+        after.0.state.lock().files = files;
+        after
+    }
+
+    pub(super) fn fail_writes(&self, fail: bool) {
+        self.0.state.lock().fail_writes = fail;
+    }
+
+    pub(super) fn fail_syncs(&self, fail: bool) {
+        self.0.state.lock().fail_syncs = fail;
+    }
+
+    /// Lets syncs wait until told otherwise.
+    pub(super) fn hold_syncs(&self, hold: bool) {
+        self.0.state.lock().hold_syncs = hold;
+        self.0.changed.notify_all();
+    }
+
+    /// Flips a bit of a file, on the platter too.
+    pub(super) fn flip(&self, name: &str, octet: usize) {
+        let mut state = self.0.state.lock();
+        let file = state.files.get_mut(name).unwrap();
+        file.seen[octet] ^= 1;
+        file.durable = file.seen.clone();
+    }
+
+    /// A file's octets.
+    pub(super) fn octets(&self, name: &str) -> Vec<u8> {
+        self.0.state.lock().files[name].seen.clone()
+    }
+
+    fn step(&self, state: &mut State) {
+        state.steps += 1;
+        if let Some((at, seed)) = state.cut_at
+            && state.steps == at
+        {
+            state.after_cut = Some(survivors(&state.files, seed));
+        }
+    }
+}
+
+/// Each page of each file as it was, as it is, or torn between the two.
+fn survivors(files: &BTreeMap<String, Stored>, seed: u64) -> BTreeMap<String, Stored> {
+    let mut random = Random(seed);
+    let mut left = BTreeMap::new();
+    for (name, file) in files {
+        if !file.name_durable && random.below(2) == 0 {
+            continue;
+        }
+        let octets = torn(file, &mut random);
+        let stored = Stored {
+            durable: octets.clone(),
+            seen: octets,
+            name_durable: true,
+        };
+        left.insert(name.clone(), stored);
+    }
+    left
+}
+
+fn torn(file: &Stored, random: &mut Random) -> Vec<u8> {
+    let mut octets = file.durable.clone();
+    let grown = random.below(2) == 0;
+    if grown || octets.len() > file.seen.len() {
+        octets.resize(file.seen.len(), 0);
+    }
+    // Some cuts keep nearly all, some nearly nothing.
+    let keep = random.below(101);
+    for from in (0..octets.len()).step_by(PAGE) {
+        let to = (from + PAGE).min(octets.len());
+        if octets[from..to] == file.seen[from..to] || random.below(100) >= keep {
+            continue;
+        }
+        let torn_at = match random.below(4) {
+            0 => from + random.below((to - from) as u64 + 1) as usize,
+            _ => to,
+        };
+        octets[from..torn_at].copy_from_slice(&file.seen[from..torn_at]);
+    }
+    octets
+}
+
+/// SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+struct SimFile {
+    disk: SimDisk,
+    name: String,
+}
+
+impl Disk for SimDisk {
+    fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>> {
+        let mut state = self.0.state.lock();
+        if state.fail_writes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let stored = Stored {
+            seen: vec![0; size as usize],
+            ..Stored::default()
+        };
+        state.files.insert(name.into(), stored);
+        drop(state);
+        self.open(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let (disk, name) = (self.clone(), name.to_owned());
+        Ok(Arc::new(SimFile { disk, name }))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.0.state.lock().files.keys().cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.state.lock().files.remove(name);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        let mut state = self.0.state.lock();
+        state
+            .files
+            .values_mut()
+            .for_each(|file| file.name_durable = true);
+        Ok(())
+    }
+}
+
+impl File for SimFile {
+    fn write_at(&self, bufs: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        let mut state = self.disk.0.state.lock();
+        if state.fail_writes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let octets: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
+        let file = state.files.get_mut(&self.name).unwrap();
+        let (from, to) = (at as usize, at as usize + octets.len());
+        if file.seen.len() < to {
+            file.seen.resize(to, 0);
+        }
+        file.seen[from..to].copy_from_slice(&octets);
+        self.disk.step(&mut state);
+        Ok(octets.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        let state = self.disk.0.state.lock();
+        let seen = &state.files[&self.name].seen;
+        let from = seen.len().min(at as usize);
+        let length = buf.len().min(seen.len() - from);
+        buf[..length].copy_from_slice(&seen[from..from + length]);
+        Ok(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        while state.hold_syncs {
+            self.disk.0.changed.wait(&mut state);
+        }
+        // A cut during a sync: some of it has reached the platter.
+        self.disk.step(&mut state);
+        if state.fail_syncs {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        let file = state.files.get_mut(&self.name).unwrap();
+        file.durable = file.seen.clone();
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.0.state.lock().files[&self.name].seen.len() as u64)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        let file = state.files.get_mut(&self.name).unwrap();
+        file.seen.resize(len as usize, 0);
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! The few things that the store asks of a file system; tests put a failing one in its place.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+/// A directory of journal files.
+pub(crate) trait Disk: Send + Sync + 'static {
+    /// Makes an empty file, over one of that name, with room for `size` octets where the file
+    /// system can give it; the name itself is durable after [`Disk::sync_names`].
+    fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>>;
+    /// Opens a file that exists.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>>;
+    /// All names, in any order.
+    fn names(&self) -> io::Result<Vec<String>>;
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes names that were created or removed durable.
+    fn sync_names(&self) -> io::Result<()>;
+}
+
+/// A file that is read and written at given places.
+pub(crate) trait File: Send + Sync + 'static {
+    /// Writes from the front of `bufs`; returns the octets written, possibly fewer than given.
+    fn write_at(&self, bufs: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
+    /// Reads up to `buf.len()` octets; 0 at the end.
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
+    /// Makes everything written durable (fdatasync).
+    fn sync(&self) -> io::Result<()>;
+    /// Octets in the file.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or extends to `len` octets.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+}
+
+/// Writes all of `bufs`.
+pub(crate) fn write_all_at(
+    file: &dyn File,
+    mut bufs: &mut [IoSlice<'_>],
+    mut at: u64,
+) -> io::Result<()> {
+    /// Linux takes at most 1,024 slices in one call.
+    const SLICES: usize = 1024;
+    while !bufs.is_empty() {
+        let some = &bufs[..bufs.len().min(SLICES)];
+        let written = match file.write_at(some, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        at += written as u64;
+        IoSlice::advance_slices(&mut bufs, written);
+    }
+    Ok(())
+}
+
+/// Fills `buf` as far as the file reaches; returns the octets read.
+pub(crate) fn read_full_at(file: &dyn File, buf: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at(&mut buf[done..], at + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}

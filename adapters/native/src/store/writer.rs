@@ -1,0 +1,168 @@
+//! The one thread that writes the journal: while one sync runs, the next batch gathers.
+
+use std::{io, sync::Arc, time::Duration};
+
+use standpipe_core::error::{Error, ErrorKind};
+
+use super::{
+    header::FileHeader,
+    position::{Position, journal_name},
+    record::Part,
+    shared::{Batch, Shared},
+    vfs::{File, write_all_at},
+};
+
+/// Between two tries to write what the disk refused.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Writes what is submitted, in order, and syncs it once for all who wait.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    file: Option<(u32, Arc<dyn File>)>,
+    dirty: bool,
+}
+
+/// A write can be tried again, a sync cannot: after it failed, the kernel may have dropped the
+/// pages and report success the next time.
+enum Failure {
+    Write(Error),
+    Sync(Error),
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            file: None,
+            dirty: false,
+        }
+    }
+
+    /// Runs until the store is closed or its last handle is gone.
+    pub(crate) fn run(mut self) {
+        while let Some(batch) = self.shared.next_batch() {
+            let (seq, end) = (batch.seq, batch.end);
+            let done = self
+                .write_until_done(batch)
+                .and_then(|()| self.sync_if_wanted(seq, end));
+            if let Err(error) = done {
+                tracing::error!("{error}; nothing more is stored until the store is opened again");
+                self.shared.fail(&error);
+                self.end(Some(error));
+                return;
+            }
+        }
+        self.end(None);
+    }
+
+    /// Gives the directory free.
+    fn end(self, failure: Option<Error>) {
+        self.shared.lock.lock().take();
+        match failure {
+            None => self.shared.ended.advance(1),
+            Some(error) => self.shared.ended.fail(error),
+        }
+    }
+
+    fn write_until_done(&mut self, batch: Batch) -> Result<(), Error> {
+        let mut said = false;
+        loop {
+            match self.write(&batch) {
+                Ok(()) => break,
+                Err(Failure::Sync(error)) => return Err(error),
+                Err(Failure::Write(error)) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::error!("{error}; commits are refused until a write works");
+                    }
+                    self.shared.refuse(&error);
+                    if self.shared.pause(RETRY) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        if said {
+            tracing::info!("the journal can be written again");
+        }
+        self.shared.note_written(batch);
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), Failure> {
+        for part in &batch.parts {
+            if let Some(header) = &part.new_file
+                && self
+                    .file
+                    .as_ref()
+                    .is_none_or(|(number, _)| *number < header.number)
+            {
+                self.open_file(header)?;
+            }
+            let Some((number, file)) = &self.file else {
+                unreachable!("the first part opens a file");
+            };
+            if *number != part.at.file {
+                continue; // written before a later part of this batch failed
+            }
+            self.dirty = true;
+            write_all_at(&**file, &mut part.slices(), u64::from(part.at.at))
+                .map_err(|error| refused(part, error))?;
+        }
+        Ok(())
+    }
+
+    /// Syncs the file before, so that only the last one can have a torn tail, and makes the next.
+    fn open_file(&mut self, header: &FileHeader) -> Result<(), Failure> {
+        self.sync()?;
+        let name = journal_name(header.number);
+        let made = (|| {
+            let file = self
+                .shared
+                .disk
+                .create(&name, u64::from(self.shared.file_size))?;
+            write_all_at(&*file, &mut [io::IoSlice::new(&header.encode())], 0)?;
+            Ok(file)
+        })();
+        let file: Arc<dyn File> = made.map_err(|error: io::Error| {
+            let message = format!("cannot make {name}");
+            Failure::Write(Error::new(ErrorKind::Transient, "commit", message).with_source(error))
+        })?;
+        let synced = file.sync().and_then(|()| self.shared.disk.sync_names());
+        synced.map_err(|error| Failure::Sync(sync_failed(header.number, error)))?;
+        self.shared.files.insert(header.number, file.clone());
+        self.file = Some((header.number, file));
+        Ok(())
+    }
+
+    fn sync_if_wanted(&mut self, seq: u64, end: Position) -> Result<(), Error> {
+        if !self.shared.wants_sync(seq) {
+            return Ok(());
+        }
+        match self.sync() {
+            Ok(()) => {
+                self.shared.note_synced(seq, end);
+                Ok(())
+            }
+            Err(Failure::Sync(error) | Failure::Write(error)) => Err(error),
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Failure> {
+        if let Some((number, file)) = self.file.as_ref().filter(|_| self.dirty) {
+            let synced = file.sync();
+            synced.map_err(|error| Failure::Sync(sync_failed(*number, error)))?;
+        }
+        self.dirty = false;
+        Ok(())
+    }
+}
+
+fn refused(part: &Part, error: io::Error) -> Failure {
+    let message = format!("cannot write {}", part.at);
+    Failure::Write(Error::new(ErrorKind::Transient, "commit", message).with_source(error))
+}
+
+fn sync_failed(file: u32, error: io::Error) -> Error {
+    let message = format!("cannot sync {}", journal_name(file));
+    Error::new(ErrorKind::Unknown, "sync journal", message).with_source(error)
+}
