@@ -5,17 +5,19 @@ use std::sync::Arc;
 use standpipe_core::{Error, ErrorKind, Result, frontend::Frontend};
 
 use super::{Protocol, ServerBuilder};
+#[cfg(feature = "kafka")]
+use crate::config::Endpoint;
 
 /// The frontend of a protocol.
 ///
 /// # Errors
 /// `Unsupported` where this build lacks it, naming the feature.
-pub(super) fn frontend(protocol: Protocol, _settings: &ServerBuilder) -> Result<Arc<dyn Frontend>> {
+pub(super) fn frontend(protocol: Protocol, settings: &ServerBuilder) -> Result<Arc<dyn Frontend>> {
     match protocol {
         #[cfg(feature = "amqp")]
         Protocol::Amqp => Ok(Arc::new(standpipe_amqp::AmqpFrontend)),
         #[cfg(feature = "kafka")]
-        Protocol::Kafka => Ok(Arc::new(standpipe_kafka::KafkaFrontend)),
+        Protocol::Kafka => Ok(Arc::new(kafka(settings.kafka_advertise.as_ref()))),
         #[cfg(feature = "grpc")]
         Protocol::Grpc => Ok(Arc::new(standpipe_grpc::GrpcFrontend)),
         #[cfg(feature = "native")]
@@ -25,5 +27,14 @@ pub(super) fn frontend(protocol: Protocol, _settings: &ServerBuilder) -> Result<
                 format!("{missing} is not in this build; build with the feature `{missing}`");
             Err(Error::new(ErrorKind::Unsupported, "serve", message))
         }
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(advertise: Option<&Endpoint>) -> standpipe_kafka::KafkaFrontend {
+    let frontend = standpipe_kafka::KafkaFrontend::new();
+    match advertise {
+        Some(Endpoint::At { host, port }) => frontend.advertise(host, *port),
+        _ => frontend,
     }
 }

@@ -103,7 +103,13 @@ impl Channel {
 
     async fn method(&mut self, method: Method) -> Handled<Then> {
         match method {
-            Method::BasicPublish { exchange, routing_key, mandatory, immediate, .. } => {
+            Method::BasicPublish {
+                exchange,
+                routing_key,
+                mandatory,
+                immediate,
+                ..
+            } => {
                 if immediate {
                     return Err(Refusal::not_implemented("immediate=true"));
                 }
@@ -113,13 +119,27 @@ impl Channel {
                     mandatory,
                 }));
             }
-            Method::BasicAck { delivery_tag, multiple } => {
-                self.settle(delivery_tag, multiple, &standpipe_core::driver::Settlement::Ack)?;
+            Method::BasicAck {
+                delivery_tag,
+                multiple,
+            } => {
+                self.settle(
+                    delivery_tag,
+                    multiple,
+                    &standpipe_core::driver::Settlement::Ack,
+                )?;
             }
-            Method::BasicNack { delivery_tag, multiple, requeue } => {
+            Method::BasicNack {
+                delivery_tag,
+                multiple,
+                requeue,
+            } => {
                 self.settle(delivery_tag, multiple, &refused(requeue))?;
             }
-            Method::BasicReject { delivery_tag, requeue } => {
+            Method::BasicReject {
+                delivery_tag,
+                requeue,
+            } => {
                 self.settle(delivery_tag, false, &refused(requeue))?;
             }
             Method::ChannelClose { .. } => return Ok(Then::Close),
@@ -134,12 +154,19 @@ impl Channel {
     /// Methods that are not sent once a message.
     async fn rare(&mut self, method: Method) -> Handled {
         match method {
-            Method::BasicQos { prefetch_size, prefetch_count, global } => {
+            Method::BasicQos {
+                prefetch_size,
+                prefetch_count,
+                global,
+            } => {
                 self.qos(prefetch_size, prefetch_count, global)?;
                 self.reply(&Method::BasicQosOk {}).await
             }
             Method::BasicConsume { .. } => self.consume(method).await,
-            Method::BasicCancel { consumer_tag, nowait } => self.cancel(consumer_tag, nowait).await,
+            Method::BasicCancel {
+                consumer_tag,
+                nowait,
+            } => self.cancel(consumer_tag, nowait).await,
             Method::BasicGet { queue, no_ack, .. } => self.get(&queue, no_ack).await,
             Method::BasicRecoverAsync { requeue } => self.recover(requeue),
             Method::BasicRecover { requeue } => {
@@ -160,9 +187,9 @@ impl Channel {
             Method::AccessRequest { .. } => {
                 self.reply(&Method::AccessRequestOk { ticket: 1 }).await
             }
-            Method::TxSelect {} | Method::TxCommit {} | Method::TxRollback {} => {
-                Err(Refusal::not_implemented("transactions (class tx); use publisher confirms"))
-            }
+            Method::TxSelect {} | Method::TxCommit {} | Method::TxRollback {} => Err(
+                Refusal::not_implemented("transactions (class tx); use publisher confirms"),
+            ),
             other => match other.id().0 {
                 40 => self.exchange(other).await,
                 50 => self.queue(other).await,

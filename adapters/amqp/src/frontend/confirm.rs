@@ -94,10 +94,20 @@ fn send(output: &Output, channel: u16, first: u64, last: u64, refused: bool) {
     output.write(|waiting| {
         if acked >= first {
             let multiple = acked > first;
-            waiting.method(channel, &Method::BasicAck { delivery_tag: acked, multiple });
+            waiting.method(
+                channel,
+                &Method::BasicAck {
+                    delivery_tag: acked,
+                    multiple,
+                },
+            );
         }
         if refused {
-            let nack = Method::BasicNack { delivery_tag: last, multiple: false, requeue: false };
+            let nack = Method::BasicNack {
+                delivery_tag: last,
+                multiple: false,
+                requeue: false,
+            };
             waiting.method(channel, &nack);
         }
     });

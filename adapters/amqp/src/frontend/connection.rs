@@ -62,7 +62,9 @@ pub(super) async fn serve(
             };
             connection.finish(ended, peer).await;
         }
-        Ok(Ok(Outcome::Gone(why))) => tracing::info!(%peer, why, "connection closed in its handshake"),
+        Ok(Ok(Outcome::Gone(why))) => {
+            tracing::info!(%peer, why, "connection closed in its handshake")
+        }
         Ok(Ok(Outcome::Refused(refusal))) => {
             tracing::warn!(%peer, refusal = refusal.text, "connection refused");
             output.method(0, &close(&refusal, (0, 0)));
@@ -93,7 +95,10 @@ async fn until_closed(source: &mut Source) -> io::Result<()> {
 
 fn closes(frame: &Frame) -> bool {
     let close = |method| {
-        matches!(method, Method::ConnectionCloseOk {} | Method::ConnectionClose { .. })
+        matches!(
+            method,
+            Method::ConnectionCloseOk {} | Method::ConnectionClose { .. }
+        )
     };
     frame.channel == 0
         && frame.kind == FrameKind::Method
@@ -153,7 +158,9 @@ impl Connection {
             };
             match read {
                 Ok(true) => {}
-                Ok(false) => return Ended::Gone("the client hung up without connection.close".into()),
+                Ok(false) => {
+                    return Ended::Gone("the client hung up without connection.close".into());
+                }
                 Err(error) => return Ended::Gone(error.to_string()),
             }
             match self.frames().await {
@@ -214,7 +221,12 @@ impl Connection {
 
     fn connection_frame(&mut self, frame: Frame) -> Handled<Option<Ended>> {
         match frame.kind {
-            FrameKind::Heartbeat => return Ok(None),
+            FrameKind::Heartbeat if frame.payload.is_empty() => return Ok(None),
+            FrameKind::Heartbeat => {
+                return Err(Refusal::frame_error(
+                    "type 8, all octets = <<>>: unknown_frame",
+                ));
+            }
             FrameKind::Method => {}
             FrameKind::Header | FrameKind::Body => {
                 return Err(Refusal::unexpected_frame("content on channel 0"));
@@ -278,7 +290,9 @@ impl Connection {
         };
         let channel = Channel::new(&self.broker, self.owner, shared);
         self.channels.insert(id, Slot::Open(Box::new(channel)));
-        let open_ok = Method::ChannelOpenOk { id: bytes::Bytes::new() };
+        let open_ok = Method::ChannelOpenOk {
+            id: bytes::Bytes::new(),
+        };
         self.output.method(id, &open_ok);
         Ok(())
     }
@@ -302,7 +316,10 @@ impl Connection {
         if let Some(Slot::Open(channel)) = self.channels.remove(&id)
             && let Err(refusal) = channel.end().await
         {
-            tracing::error!(refusal = refusal.text, "a closed channel's settlements are not persisted");
+            tracing::error!(
+                refusal = refusal.text,
+                "a closed channel's settlements are not persisted"
+            );
         }
         self.output.method(id, &Method::ChannelCloseOk {});
         Ok(())
@@ -317,7 +334,10 @@ impl Connection {
         if let Some(Slot::Open(channel)) = self.channels.insert(id, Slot::Closing)
             && let Err(refusal) = channel.end().await
         {
-            tracing::error!(refusal = refusal.text, "a closed channel's settlements are not persisted");
+            tracing::error!(
+                refusal = refusal.text,
+                "a closed channel's settlements are not persisted"
+            );
         }
         let (class, method) = self.method;
         let close = Method::ChannelClose {

@@ -38,8 +38,15 @@ impl Consumer {
 impl Channel {
     /// Starts a consumer. `no_local` is taken and ignored, as RabbitMQ does.
     pub(super) async fn consume(&mut self, method: Method) -> Handled {
-        let Method::BasicConsume { queue, consumer_tag, no_ack, exclusive, nowait, arguments, .. } =
-            method
+        let Method::BasicConsume {
+            queue,
+            consumer_tag,
+            no_ack,
+            exclusive,
+            nowait,
+            arguments,
+            ..
+        } = method
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
@@ -48,7 +55,9 @@ impl Channel {
         refuse_arguments(&arguments, &queue, &[])?;
         let tag = self.tag(consumer_tag);
         if self.shared.consumers.lock().contains_key(&tag) {
-            return Err(Refusal::not_allowed(format!("attempt to reuse consumer tag '{tag}'")));
+            return Err(Refusal::not_allowed(format!(
+                "attempt to reuse consumer tag '{tag}'"
+            )));
         }
         let attach = Attach {
             owner: self.owner,
@@ -58,13 +67,14 @@ impl Channel {
         };
         let attached = self.broker.attach(&subscription, attach);
         let attachment = attached.map_err(|error| match error.kind() {
-            ErrorKind::Denied => Refusal::access_refused(format!(
-                "queue '{queue}' in vhost '/' in exclusive use"
-            )),
+            ErrorKind::Denied => {
+                Refusal::access_refused(format!("queue '{queue}' in vhost '/' in exclusive use"))
+            }
             _ => error.into(),
         })?;
         let consumer_tag = tag.clone();
-        self.reply_unless(nowait, &Method::BasicConsumeOk { consumer_tag }).await?;
+        self.reply_unless(nowait, &Method::BasicConsumeOk { consumer_tag })
+            .await?;
         let pump = Pump {
             shared: self.shared.clone(),
             broker: self.broker.clone(),
@@ -85,7 +95,8 @@ impl Channel {
         if let Some(consumer) = consumer {
             consumer.stop().await;
         }
-        self.reply_unless(nowait, &Method::BasicCancelOk { consumer_tag }).await
+        self.reply_unless(nowait, &Method::BasicCancelOk { consumer_tag })
+            .await
     }
 
     /// Sets the prefetch of consumers to come, or of the channel as a whole where `global`.
@@ -94,7 +105,9 @@ impl Channel {
     /// the smaller one, else against the channel's.
     pub(super) fn qos(&mut self, size: u32, count: u16, global: bool) -> Handled {
         if size != 0 {
-            return Err(Refusal::not_implemented(format!("prefetch_size!=0 ({size})")));
+            return Err(Refusal::not_implemented(format!(
+                "prefetch_size!=0 ({size})"
+            )));
         }
         if global {
             self.channel_prefetch = count;

@@ -4,7 +4,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use standpipe_core::message::Text;
 
 use super::refusal::{Handled, Refusal};
-use crate::codec::{frame::{Frame, FrameKind}, octets::Octets, properties::Properties, stored};
+use crate::codec::{
+    frame::{Frame, FrameKind},
+    octets::Octets,
+    properties::Properties,
+    stored,
+};
 
 /// Octets of body for which room is made before they arrive.
 const EAGER: usize = 64 << 10;
@@ -51,7 +56,12 @@ impl Incoming {
     pub(super) fn frame(self, frame: Frame, message_max: usize) -> Handled<Progress> {
         match self {
             Self::Header(publishing) => header(publishing, frame, message_max),
-            Self::Body { publishing, properties, mut stored, missing } => {
+            Self::Body {
+                publishing,
+                properties,
+                mut stored,
+                missing,
+            } => {
                 if frame.kind != FrameKind::Body || frame.payload.len() > missing {
                     return Err(Refusal::unexpected_frame(
                         "expected content body, got non content body frame instead",
@@ -74,13 +84,23 @@ fn header(publishing: Publishing, frame: Frame, message_max: usize) -> Handled<P
     let mut octets = Octets::new(frame.payload);
     let parsed = (|| {
         let (class, weight, size) = (octets.u16()?, octets.u16()?, octets.u64()?);
-        Ok::<_, standpipe_core::Error>((class, weight, size, octets.clone().take(octets.remaining())?))
+        Ok::<_, standpipe_core::Error>((
+            class,
+            weight,
+            size,
+            octets.clone().take(octets.remaining())?,
+        ))
     })();
     let (class, weight, size, raw) = parsed
         .map_err(|_| Refusal::frame_error("cannot decode a content header that is cut short"))?;
-    if class != 60 || weight != 0 {
+    if class != 60 {
         return Err(Refusal::unexpected_frame(format!(
-            "expected content header for class 60, got one for class {class} and weight {weight} instead"
+            "expected content header for class 60, got one for class {class} instead"
+        )));
+    }
+    if weight != 0 {
+        return Err(Refusal::unexpected_frame(format!(
+            "expected content header of weight 0, got weight {weight} instead"
         )));
     }
     let properties = Properties::decode(raw.clone())

@@ -9,12 +9,7 @@ use standpipe_core::{
     message::Text,
 };
 
-use crate::codec::{
-    frame::FRAME_OVERHEAD,
-    message::to_amqp,
-    stored::Stored,
-    table::unconvertible,
-};
+use crate::codec::{frame::FRAME_OVERHEAD, message::to_amqp, stored::Stored, table::unconvertible};
 
 /// Octets of a content header frame's payload before the properties.
 const HEADER_FIXED: usize = 12;
@@ -40,7 +35,10 @@ impl Outgoing {
             }
             _ => converted(delivery, codecs)?,
         };
-        let (size, limit) = (outgoing.properties.len(), frame_max - FRAME_OVERHEAD - HEADER_FIXED);
+        let (size, limit) = (
+            outgoing.properties.len(),
+            frame_max - FRAME_OVERHEAD - HEADER_FIXED,
+        );
         if size > limit {
             return Err(unconvertible(format!(
                 "properties of {size} octets; the client's frames carry {limit}"

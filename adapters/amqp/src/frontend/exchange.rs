@@ -20,27 +20,55 @@ const DEFAULT_EXCHANGE: &str = "operation not permitted on the default exchange"
 impl Channel {
     pub(super) async fn exchange(&mut self, method: Method) -> Handled {
         match method {
-            Method::ExchangeDeclare { exchange, passive: true, nowait, .. } => {
+            Method::ExchangeDeclare {
+                exchange,
+                passive: true,
+                nowait,
+                ..
+            } => {
                 self.exchange_is_there(name(&exchange)?)?;
-                self.reply_unless(nowait, &Method::ExchangeDeclareOk {}).await
+                self.reply_unless(nowait, &Method::ExchangeDeclareOk {})
+                    .await
             }
             Method::ExchangeDeclare { nowait, .. } => {
                 self.declare_exchange(method).await?;
-                self.reply_unless(nowait, &Method::ExchangeDeclareOk {}).await
+                self.reply_unless(nowait, &Method::ExchangeDeclareOk {})
+                    .await
             }
-            Method::ExchangeDelete { exchange, if_unused, nowait, .. } => {
+            Method::ExchangeDelete {
+                exchange,
+                if_unused,
+                nowait,
+                ..
+            } => {
                 self.delete_exchange(name(&exchange)?, if_unused).await?;
-                self.reply_unless(nowait, &Method::ExchangeDeleteOk {}).await
+                self.reply_unless(nowait, &Method::ExchangeDeleteOk {})
+                    .await
             }
-            Method::ExchangeBind { destination, source, routing_key, nowait, arguments, .. } => {
+            Method::ExchangeBind {
+                destination,
+                source,
+                routing_key,
+                nowait,
+                arguments,
+                ..
+            } => {
                 let binding = between(&source, &destination, routing_key, arguments)?;
                 self.broker.bind(DEFAULT_NAMESPACE, binding).await?;
                 self.reply_unless(nowait, &Method::ExchangeBindOk {}).await
             }
-            Method::ExchangeUnbind { destination, source, routing_key, nowait, arguments, .. } => {
+            Method::ExchangeUnbind {
+                destination,
+                source,
+                routing_key,
+                nowait,
+                arguments,
+                ..
+            } => {
                 let binding = between(&source, &destination, routing_key, arguments)?;
                 self.unbind(&binding).await?;
-                self.reply_unless(nowait, &Method::ExchangeUnbindOk {}).await
+                self.reply_unless(nowait, &Method::ExchangeUnbindOk {})
+                    .await
             }
             _ => Err(Refusal::command_invalid("unimplemented method")),
         }
@@ -60,23 +88,33 @@ impl Channel {
         }
         match self.broker.exchange(DEFAULT_NAMESPACE, exchange) {
             Some(_) => Ok(()),
-            None => Err(Refusal::not_found(format!("no exchange '{exchange}' in vhost '/'"))),
+            None => Err(Refusal::not_found(format!(
+                "no exchange '{exchange}' in vhost '/'"
+            ))),
         }
     }
 
     async fn declare_exchange(&mut self, method: Method) -> Handled {
-        let Method::ExchangeDeclare { exchange, kind, durable, auto_delete, internal, arguments, .. } =
-            method
+        let Method::ExchangeDeclare {
+            exchange,
+            kind,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+            ..
+        } = method
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
-        let kind: ExchangeKind = kind.lossy().parse().map_err(|_| {
-            Refusal::command_invalid(format!("invalid exchange type '{kind}'"))
-        })?;
+        let kind: ExchangeKind = kind
+            .lossy()
+            .parse()
+            .map_err(|_| Refusal::command_invalid(format!("invalid exchange type '{kind}'")))?;
         let exchange = name(&exchange)?;
-        let unknown = arguments.iter().find(|(n, _)| {
-            *n == "alternate-exchange" || n.as_bytes().starts_with(b"x-")
-        });
+        let unknown = arguments
+            .iter()
+            .find(|(n, _)| *n == "alternate-exchange" || n.as_bytes().starts_with(b"x-"));
         if let Some((argument, _)) = unknown {
             return Err(Refusal::precondition_failed(format!(
                 "invalid arg '{argument}' for exchange '{exchange}' in vhost '/': not implemented"
@@ -90,7 +128,9 @@ impl Channel {
             internal,
             arguments,
         };
-        self.broker.declare_exchange(DEFAULT_NAMESPACE, spec).await?;
+        self.broker
+            .declare_exchange(DEFAULT_NAMESPACE, spec)
+            .await?;
         Ok(())
     }
 
@@ -101,17 +141,14 @@ impl Channel {
                 "deletion of system exchange '{exchange}' in vhost '/' not allowed"
             )));
         }
-        self.broker.delete_exchange(DEFAULT_NAMESPACE, exchange, if_unused).await?;
+        self.broker
+            .delete_exchange(DEFAULT_NAMESPACE, exchange, if_unused)
+            .await?;
         Ok(())
     }
 }
 
-fn between(
-    source: &Text,
-    destination: &Text,
-    key: Text,
-    arguments: Table,
-) -> Handled<Binding> {
+fn between(source: &Text, destination: &Text, key: Text, arguments: Table) -> Handled<Binding> {
     let destination = Destination::Exchange(name(destination)?.into());
     Ok(Binding::new(name(source)?, destination, key).with_arguments(arguments))
 }

@@ -3,11 +3,7 @@
 use standpipe_core::{broker::Subscription, driver::Settlement, message::Text};
 
 use super::{
-    channel::Channel,
-    deliver::Outgoing,
-    pump::unconvertible,
-    refusal::Handled,
-    unacked::Held,
+    channel::Channel, deliver::Outgoing, pump::unconvertible, refusal::Handled, unacked::Held,
 };
 use crate::codec::method::Method;
 
@@ -38,11 +34,18 @@ impl Channel {
     fn got(&self, held: Held, redelivered: bool, outgoing: Outgoing, no_ack: bool) -> Handled {
         if no_ack {
             // As for consumers without acks: sending is settling, and nobody waits for the disk.
-            drop(held.subscription.settle(vec![(held.receipt, Settlement::Ack)])?);
+            drop(
+                held.subscription
+                    .settle(vec![(held.receipt, Settlement::Ack)])?,
+            );
         }
         let message_count = waiting(&held.subscription);
         let mut unacked = self.shared.unacked.lock();
-        let delivery_tag = if no_ack { unacked.next_tag() } else { unacked.hold(held) };
+        let delivery_tag = if no_ack {
+            unacked.next_tag()
+        } else {
+            unacked.hold(held)
+        };
         let get_ok = Method::BasicGetOk {
             delivery_tag,
             redelivered,
@@ -53,7 +56,12 @@ impl Channel {
         self.shared.output.write(|out| {
             out.method(self.shared.id, &get_ok);
             let frame_max = self.shared.frame_max;
-            out.content(self.shared.id, &outgoing.properties, &outgoing.body, frame_max);
+            out.content(
+                self.shared.id,
+                &outgoing.properties,
+                &outgoing.body,
+                frame_max,
+            );
         });
         Ok(())
     }

@@ -67,8 +67,11 @@ impl Handshake<'_> {
             return Ok(Outcome::Gone("the client left before the protocol header"));
         };
         if header[..] != PROTOCOL_HEADER {
-            self.output.write(|waiting| waiting.octets(&PROTOCOL_HEADER));
-            return Ok(Outcome::Gone("another protocol, or version, than AMQP 0-9-1"));
+            self.output
+                .write(|waiting| waiting.octets(&PROTOCOL_HEADER));
+            return Ok(Outcome::Gone(
+                "another protocol, or version, than AMQP 0-9-1",
+            ));
         }
         self.output.method(0, &start());
         let ended = match self.authenticate().await? {
@@ -87,9 +90,12 @@ impl Handshake<'_> {
     async fn authenticate(&mut self) -> io::Result<Handled<Option<Table>>> {
         let (properties, mechanism, response) = match self.method().await? {
             Ok(Step::Gone) => return Ok(Ok(None)),
-            Ok(Step::Method(Method::ConnectionStartOk { properties, mechanism, response, .. })) => {
-                (properties, mechanism, response)
-            }
+            Ok(Step::Method(Method::ConnectionStartOk {
+                properties,
+                mechanism,
+                response,
+                ..
+            })) => (properties, mechanism, response),
             Ok(Step::Method(_)) => return Ok(Err(unexpected("starting"))),
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -117,12 +123,14 @@ impl Handshake<'_> {
         );
         let agreed = match self.method().await? {
             Ok(Step::Gone) => return Ok(Ok(None)),
-            Ok(Step::Method(Method::ConnectionTuneOk { channel_max, frame_max, heartbeat })) => {
-                match agree(channel_max, frame_max, heartbeat, client) {
-                    Ok(agreed) => agreed,
-                    Err(refusal) => return Ok(Err(refusal)),
-                }
-            }
+            Ok(Step::Method(Method::ConnectionTuneOk {
+                channel_max,
+                frame_max,
+                heartbeat,
+            })) => match agree(channel_max, frame_max, heartbeat, client) {
+                Ok(agreed) => agreed,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
             Ok(Step::Method(_)) => return Ok(Err(unexpected("tuning"))),
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -135,10 +143,13 @@ impl Handshake<'_> {
             Err(refusal) => return Ok(Err(refusal)),
         };
         if vhost != "/" {
-            return Ok(Err(Refusal::not_allowed(format!("vhost {vhost} not found"))));
+            return Ok(Err(Refusal::not_allowed(format!(
+                "vhost {vhost} not found"
+            ))));
         }
         let known_hosts = Text::default();
-        self.output.method(0, &Method::ConnectionOpenOk { known_hosts });
+        self.output
+            .method(0, &Method::ConnectionOpenOk { known_hosts });
         Ok(Ok(Some(agreed)))
     }
 
@@ -197,10 +208,16 @@ fn is_capable(client: &Table, capability: &str) -> bool {
 
 fn agree(channel_max: u16, frame_max: u32, heartbeat: u16, client: &Table) -> Handled<Agreed> {
     let too_high = |what: &str, asked: u32, ours: u32| {
-        Refusal::not_allowed(format!("negotiated {what} = {asked} is higher than the maximum allowed value ({ours})"))
+        Refusal::not_allowed(format!(
+            "negotiated {what} = {asked} is higher than the maximum allowed value ({ours})"
+        ))
     };
     if channel_max > CHANNEL_MAX {
-        return Err(too_high("channel_max", channel_max.into(), CHANNEL_MAX.into()));
+        return Err(too_high(
+            "channel_max",
+            channel_max.into(),
+            CHANNEL_MAX.into(),
+        ));
     }
     if frame_max > FRAME_MAX {
         return Err(too_high("frame_max", frame_max, FRAME_MAX));
@@ -212,7 +229,11 @@ fn agree(channel_max: u16, frame_max: u32, heartbeat: u16, client: &Table) -> Ha
     }
     let unless_zero = |asked: u32, ours: u32| if asked == 0 { ours } else { asked };
     Ok(Agreed {
-        channel_max: if channel_max == 0 { CHANNEL_MAX } else { channel_max },
+        channel_max: if channel_max == 0 {
+            CHANNEL_MAX
+        } else {
+            channel_max
+        },
         frame_max: unless_zero(frame_max, FRAME_MAX) as usize,
         heartbeat: (heartbeat > 0).then(|| Duration::from_secs(heartbeat.into())),
         cancel_notify: is_capable(client, "consumer_cancel_notify"),
@@ -234,7 +255,10 @@ fn start() -> Method {
         major: 0,
         minor: 9,
         properties: vec![
-            (Text::from("capabilities"), Value::Table(capabilities.to_vec())),
+            (
+                Text::from("capabilities"),
+                Value::Table(capabilities.to_vec()),
+            ),
             text("product", "Standpipe"),
             text("version", env!("CARGO_PKG_VERSION")),
             text("platform", "Rust"),

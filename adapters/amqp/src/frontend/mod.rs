@@ -66,7 +66,8 @@ impl Frontend for AmqpFrontend {
             };
             match accepted {
                 Ok((socket, peer)) => {
-                    let connection = connection::serve(socket, peer, broker.clone(), shutdown.clone(), place);
+                    let connection =
+                        connection::serve(socket, peer, broker.clone(), shutdown.clone(), place);
                     tasks.spawn(connection);
                 }
                 Err(error) => {

@@ -125,7 +125,13 @@ impl Waiting {
     }
 
     /// Appends a content header frame and the body frames of a message (specification 4.2.6).
-    pub(super) fn content(&mut self, channel: u16, properties: &[u8], body: &Bytes, frame_max: usize) {
+    pub(super) fn content(
+        &mut self,
+        channel: u16,
+        properties: &[u8],
+        body: &Bytes,
+        frame_max: usize,
+    ) {
         self.tail(|tail| {
             put_frame(tail, FrameKind::Header, channel, |out| {
                 out.extend_from_slice(&[0, 60, 0, 0]);
@@ -135,7 +141,10 @@ impl Waiting {
         });
         let mut rest = body.clone();
         while !rest.is_empty() {
-            let part = rest.split_to(rest.len().min(frame_max - crate::codec::frame::FRAME_OVERHEAD));
+            let part = rest.split_to(
+                rest.len()
+                    .min(frame_max - crate::codec::frame::FRAME_OVERHEAD),
+            );
             self.tail(|tail| {
                 put_frame_head(tail, FrameKind::Body, channel, part.len());
             });

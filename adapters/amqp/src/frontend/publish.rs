@@ -30,7 +30,11 @@ const EXPIRATION_MAX: u64 = u32::MAX as u64;
 impl Channel {
     /// Publishes a whole message. In confirm mode its answer follows when it is as durable as asked.
     pub(super) async fn publish(&mut self, content: Content) -> Handled {
-        let Content { publishing, properties, stored } = content;
+        let Content {
+            publishing,
+            properties,
+            stored,
+        } = content;
         check_user(&properties)?;
         let ttl = expiration(&properties)?;
         let headers: Headers = properties.table()?.into_iter().collect();
@@ -88,7 +92,12 @@ impl Channel {
         };
         self.shared.output.write(|waiting| {
             waiting.method(self.shared.id, &method);
-            waiting.content(self.shared.id, &stored.properties, &stored.body, self.shared.frame_max);
+            waiting.content(
+                self.shared.id,
+                &stored.properties,
+                &stored.body,
+                self.shared.frame_max,
+            );
         });
         Ok(())
     }
@@ -155,7 +164,9 @@ fn expiration(properties: &Properties) -> Handled<Option<u64>> {
         return Ok(None);
     };
     let invalid = |why: String| {
-        Err(Refusal::precondition_failed(format!("invalid expiration '{text}': {why}")))
+        Err(Refusal::precondition_failed(format!(
+            "invalid expiration '{text}': {why}"
+        )))
     };
     match text.as_str().and_then(|text| text.parse::<i128>().ok()) {
         None => invalid("no_integer".to_owned()),

@@ -73,7 +73,11 @@ impl Pump {
             })
             .collect();
         if self.no_ack {
-            settled.extend(ready.iter().map(|(receipt, ..)| (*receipt, Settlement::Ack)));
+            settled.extend(
+                ready
+                    .iter()
+                    .map(|(receipt, ..)| (*receipt, Settlement::Ack)),
+            );
         }
         self.write(subscription, ready);
         if !settled.is_empty()
@@ -92,7 +96,10 @@ impl Pump {
                     unacked.next_tag()
                 } else {
                     let subscription = subscription.clone();
-                    unacked.hold(Held { subscription, receipt })
+                    unacked.hold(Held {
+                        subscription,
+                        receipt,
+                    })
                 };
                 let deliver = Method::BasicDeliver {
                     consumer_tag: self.tag.clone(),
@@ -103,7 +110,12 @@ impl Pump {
                 };
                 waiting.method(self.shared.id, &deliver);
                 let frame_max = self.shared.frame_max;
-                waiting.content(self.shared.id, &outgoing.properties, &outgoing.body, frame_max);
+                waiting.content(
+                    self.shared.id,
+                    &outgoing.properties,
+                    &outgoing.body,
+                    frame_max,
+                );
             }
         });
     }

@@ -24,17 +24,33 @@ const RETENTION: &str = "x-standpipe-retention";
 impl Channel {
     pub(super) async fn queue(&mut self, method: Method) -> Handled {
         match method {
-            Method::QueueDeclare { queue, passive: true, nowait, .. } => {
-                self.find_queue(&queue, nowait).await
-            }
+            Method::QueueDeclare {
+                queue,
+                passive: true,
+                nowait,
+                ..
+            } => self.find_queue(&queue, nowait).await,
             Method::QueueDeclare { .. } => self.declare_queue(method).await,
-            Method::QueueBind { queue, exchange, routing_key, nowait, arguments, .. } => {
+            Method::QueueBind {
+                queue,
+                exchange,
+                routing_key,
+                nowait,
+                arguments,
+                ..
+            } => {
                 let binding = self.binding(&queue, &exchange, routing_key, arguments)?;
                 self.usable(binding.destination.name())?;
                 self.broker.bind(DEFAULT_NAMESPACE, binding).await?;
                 self.reply_unless(nowait, &Method::QueueBindOk {}).await
             }
-            Method::QueueUnbind { queue, exchange, routing_key, arguments, .. } => {
+            Method::QueueUnbind {
+                queue,
+                exchange,
+                routing_key,
+                arguments,
+                ..
+            } => {
                 let binding = self.binding(&queue, &exchange, routing_key, arguments)?;
                 unless_missing(self.usable(binding.destination.name()))?;
                 self.unbind(&binding).await?;
@@ -44,11 +60,19 @@ impl Channel {
                 let subscription = self.named_queue(&queue)?;
                 let purged = subscription.purge().await?;
                 let message_count = u32::try_from(purged).unwrap_or(u32::MAX);
-                self.reply_unless(nowait, &Method::QueuePurgeOk { message_count }).await
+                self.reply_unless(nowait, &Method::QueuePurgeOk { message_count })
+                    .await
             }
-            Method::QueueDelete { queue, if_unused, if_empty, nowait, .. } => {
+            Method::QueueDelete {
+                queue,
+                if_unused,
+                if_empty,
+                nowait,
+                ..
+            } => {
                 let message_count = self.delete_queue(&queue, if_unused, if_empty).await?;
-                self.reply_unless(nowait, &Method::QueueDeleteOk { message_count }).await
+                self.reply_unless(nowait, &Method::QueueDeleteOk { message_count })
+                    .await
             }
             _ => Err(Refusal::command_invalid("unimplemented method")),
         }
@@ -69,7 +93,9 @@ impl Channel {
     }
 
     fn usable(&self, queue: &str) -> Handled<Arc<Subscription>> {
-        let found = self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection));
+        let found = self
+            .broker
+            .queue(DEFAULT_NAMESPACE, queue, Some(self.connection));
         found.map_err(refuse)
     }
 
@@ -86,8 +112,15 @@ impl Channel {
     }
 
     async fn declare_queue(&mut self, method: Method) -> Handled {
-        let Method::QueueDeclare { queue, durable, exclusive, auto_delete, nowait, arguments, .. } =
-            method
+        let Method::QueueDeclare {
+            queue,
+            durable,
+            exclusive,
+            auto_delete,
+            nowait,
+            arguments,
+            ..
+        } = method
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
@@ -113,7 +146,10 @@ impl Channel {
             return Ok(format!("amq.gen-{}", random_name()));
         }
         let queue = name(queue)?;
-        let there = || self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection));
+        let there = || {
+            self.broker
+                .queue(DEFAULT_NAMESPACE, queue, Some(self.connection))
+        };
         if queue.starts_with("amq.") && there().is_err() {
             return Err(Refusal::access_refused(format!(
                 "queue name '{queue}' contains reserved prefix 'amq.*'"
@@ -123,14 +159,25 @@ impl Channel {
     }
 
     /// Messages that were there; a queue that is not there has none, as in RabbitMQ.
-    async fn delete_queue(&mut self, queue: &Text, if_unused: bool, if_empty: bool) -> Handled<u32> {
+    async fn delete_queue(
+        &mut self,
+        queue: &Text,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Handled<u32> {
         let queue = &self.meant(queue)?.to_owned();
-        match self.broker.queue(DEFAULT_NAMESPACE, queue, Some(self.connection)) {
+        match self
+            .broker
+            .queue(DEFAULT_NAMESPACE, queue, Some(self.connection))
+        {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(refuse(error)),
         }
-        let deleted = self.broker.delete_queue(DEFAULT_NAMESPACE, queue, if_unused, if_empty).await;
+        let deleted = self
+            .broker
+            .delete_queue(DEFAULT_NAMESPACE, queue, if_unused, if_empty)
+            .await;
         match deleted {
             Ok(messages) => Ok(u32::try_from(messages).unwrap_or(u32::MAX)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
@@ -147,7 +194,11 @@ impl Channel {
         arguments: Table,
     ) -> Handled<Binding> {
         let meant = self.meant(queue)?;
-        let key = if queue.is_empty() && key.is_empty() { meant.into() } else { key };
+        let key = if queue.is_empty() && key.is_empty() {
+            meant.into()
+        } else {
+            key
+        };
         let destination = Destination::Topic(meant.into());
         Ok(Binding::new(name(exchange)?, destination, key).with_arguments(arguments))
     }
@@ -166,7 +217,11 @@ pub(super) fn refuse_arguments(arguments: &Table, queue: &str, known: &[&str]) -
         name.as_bytes().starts_with(b"x-") && !known.iter().any(|known| **name == *known)
     });
     match unknown {
-        Some(argument) => Err(invalid_argument(&argument.lossy(), queue, "not implemented")),
+        Some(argument) => Err(invalid_argument(
+            &argument.lossy(),
+            queue,
+            "not implemented",
+        )),
         None => Ok(()),
     }
 }
@@ -203,7 +258,11 @@ fn compared(arguments: Table, queue: &str) -> Handled<Table> {
     if let Some((_, kind)) = arguments.iter().find(|(name, _)| *name == QUEUE_TYPE)
         && *kind != Value::from("classic")
     {
-        return Err(invalid_argument(QUEUE_TYPE, queue, "only queues of type 'classic' are implemented"));
+        return Err(invalid_argument(
+            QUEUE_TYPE,
+            queue,
+            "only queues of type 'classic' are implemented",
+        ));
     }
     let kept = arguments.into_iter().filter(|(name, _)| *name == RETENTION);
     Ok(kept.collect())

@@ -50,7 +50,6 @@ refusals! {
     unexpected_frame 505 "UNEXPECTED_FRAME" Connection
     not_allowed 530 "NOT_ALLOWED" Connection
     not_implemented 540 "NOT_IMPLEMENTED" Connection
-    internal_error 541 "INTERNAL_ERROR" Connection
 }
 
 impl From<Error> for Refusal {
@@ -64,7 +63,9 @@ impl From<Error> for Refusal {
                 Self::precondition_failed(text)
             }
             ErrorKind::Unsupported => Self::not_implemented_here(text),
-            ErrorKind::Closed => Self::forced("broker forced connection closure with reason 'shutdown'"),
+            ErrorKind::Closed => {
+                Self::forced("broker forced connection closure with reason 'shutdown'")
+            }
             _ => Self::internal_here(error),
         }
     }

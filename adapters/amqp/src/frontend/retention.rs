@@ -9,7 +9,13 @@ pub(super) fn retention(text: &str) -> Result<Retention, String> {
         "forever" => return Ok(Retention::Forever),
         _ => {}
     }
-    let units = [("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let units = [
+        ("ms", 1),
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+    ];
     let time = units.iter().find_map(|(unit, ms)| {
         let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
         number.checked_mul(*ms)

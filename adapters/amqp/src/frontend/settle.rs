@@ -70,7 +70,9 @@ impl Channel {
     pub(super) fn settle(&mut self, tag: u64, multiple: bool, settlement: &Settlement) -> Handled {
         let taken = self.shared.unacked.lock().take(tag, multiple);
         let Some(taken) = taken else {
-            return Err(Refusal::precondition_failed(format!("unknown delivery tag {tag}")));
+            return Err(Refusal::precondition_failed(format!(
+                "unknown delivery tag {tag}"
+            )));
         };
         for held in taken {
             self.settling.push(held, settlement.clone());

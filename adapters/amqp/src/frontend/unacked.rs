@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use standpipe_core::{
-    broker::Subscription,
-    dispatcher::Receipt,
-};
+use standpipe_core::{broker::Subscription, dispatcher::Receipt};
 
 /// One delivery that waits to be settled.
 #[derive(Debug, Clone)]

@@ -38,7 +38,11 @@ async fn write_chunks(
     output: &Output,
 ) -> io::Result<()> {
     while !chunks.is_empty() {
-        let slices: Vec<_> = chunks.iter().take(SLICES).map(|chunk| IoSlice::new(chunk)).collect();
+        let slices: Vec<_> = chunks
+            .iter()
+            .take(SLICES)
+            .map(|chunk| IoSlice::new(chunk))
+            .collect();
         let written = socket.write_vectored(&slices).await?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
