@@ -1,0 +1,54 @@
+//! DescribeConfigs.
+
+use crate::codec::message;
+
+message! {
+    /// Asks for settings.
+    DescribeConfigsRequest {
+        resources: Vec<ConfigResource>, 0..;
+        include_synonyms: bool, 1..;
+        include_documentation: bool, 3..;
+    }
+
+    /// A topic (2) or broker (4); null keys are all of them.
+    ConfigResource {
+        resource_type: i8, 0..;
+        resource_name: String, 0..;
+        configuration_keys: Option<Vec<String>>, 0..;
+    }
+
+    /// The settings.
+    DescribeConfigsResponse {
+        throttle_time_ms: i32, 0..;
+        results: Vec<DescribedResource>, 0..;
+    }
+
+    /// A resource's settings.
+    DescribedResource {
+        error_code: i16, 0..;
+        error_message: Option<String>, 0..;
+        resource_type: i8, 0..;
+        resource_name: String, 0..;
+        configs: Vec<DescribedConfig>, 0..;
+    }
+
+    /// A setting.
+    DescribedConfig {
+        name: String, 0..;
+        value: Option<String>, 0..;
+        read_only: bool, 0..;
+        is_default: bool, 0..=0;
+        config_source: i8 = -1, 1..;
+        is_sensitive: bool, 0..;
+        synonyms: Vec<ConfigSynonym>, 1..;
+        config_type: i8, 3..;
+        documentation: Option<String>, 3..;
+    }
+
+    /// Where else a setting's value could come from.
+    ConfigSynonym {
+        name: String, 1..;
+        value: Option<String>, 1..;
+        source: i8, 1..;
+    }
+}

@@ -1,0 +1,21 @@
+//! Record batches, magic 2: checked when they are appended, patched when they are fetched, read
+//! for other protocols, and made for Kafka's clients of what other protocols published.
+
+mod build;
+mod check;
+mod codec;
+mod compression;
+mod header;
+mod mapping;
+mod patch;
+mod record;
+mod varint;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use build::BatchBuilder;
+pub(crate) use check::{BadBatch, check};
+pub use codec::KafkaCodec;
+pub(crate) use mapping::record_of;
+pub(crate) use patch::put_patched;

@@ -1,0 +1,175 @@
+//! One connection: requests in, answers out, both in order.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    dispatch::{Answer, dispatch},
+    service::{Client, Service},
+};
+use crate::codec::{Malformed, header::RequestHeader};
+
+/// How long a client may take from connecting to its first whole request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// How long a connection may be without a request, as Kafka's `connections.max.idle.ms`; also how
+/// long a client may leave an answer unread.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long a request may take from its size to its end.
+const RECEIVE: Duration = Duration::from_secs(60);
+/// How long answers that are due are still sent to a client that has stopped asking.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The largest request, as Kafka's `socket.request.max.bytes`.
+const REQUEST_LIMIT: usize = 100 << 20;
+/// Answers under way on one connection; no further request is read then.
+const PIPELINE: usize = 32;
+/// Octets that the buffer grows by at once: what is announced is not believed before it came.
+const READ_STEP: usize = 64 << 10;
+
+/// Why no more requests are read.
+enum End {
+    /// The client closed the connection.
+    Closed,
+    /// The broker stops.
+    Shutdown,
+    /// The client cannot be answered, or did not speak in time.
+    Refused(String),
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Malformed> for End {
+    fn from(malformed: Malformed) -> Self {
+        Self::Refused(malformed.0)
+    }
+}
+
+/// Serves a connection until the client closes it, breaks the protocol, or `stop` is cancelled.
+pub(super) async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    service: Arc<Service>,
+    stop: CancellationToken,
+) {
+    let Ok(local) = socket.local_addr() else {
+        return;
+    };
+    let _ = socket.set_nodelay(true);
+    let client = Client {
+        service,
+        local,
+        peer,
+        gone: stop,
+    };
+    let (mut from, mut to) = socket.into_split();
+    let (answers, due) = mpsc::channel(PIPELINE);
+    let mut writing = std::pin::pin!(write(&mut to, due));
+    let end = tokio::select! {
+        end = read(&mut from, &client, answers) => end,
+        () = &mut writing => End::Closed,
+    };
+    match end {
+        End::Closed => tracing::debug!(%peer, "kafka client left"),
+        End::Shutdown => {}
+        End::Refused(reason) => tracing::warn!(%peer, %reason, "kafka connection closed"),
+    }
+    client.gone.cancel();
+    let _ = timeout(FAREWELL, writing).await;
+}
+
+async fn read(
+    from: &mut (impl AsyncRead + Unpin),
+    client: &Client,
+    answers: mpsc::Sender<Answer>,
+) -> End {
+    let mut buffer = BytesMut::new();
+    let mut patience = FIRST_REQUEST;
+    loop {
+        let next = next_answer(from, &mut buffer, client, patience);
+        let answer = tokio::select! {
+            answer = next => answer,
+            () = client.gone.cancelled() => Err(End::Shutdown),
+        };
+        match answer {
+            Ok(Answer::Nothing) => {}
+            Ok(answer) => {
+                if answers.send(answer).await.is_err() {
+                    return End::Closed;
+                }
+            }
+            Err(end) => return end,
+        }
+        patience = IDLE;
+    }
+}
+
+/// Receives one request and acts on it.
+async fn next_answer(
+    from: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    client: &Client,
+    patience: Duration,
+) -> Result<Answer, End> {
+    let late = |what: &str| End::Refused(format!("no {what} within {} s", patience.as_secs()));
+    let begun = tokio::time::Instant::now();
+    let filled = timeout(patience, fill(from, buffer, 4)).await;
+    filled.map_err(|_| late("request"))??;
+    let size = buffer.get_i32();
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|size| *size <= REQUEST_LIMIT)
+        .ok_or_else(|| End::Refused(format!("a request of {size} octets")))?;
+    let room = patience.saturating_sub(begun.elapsed()).min(RECEIVE);
+    let _admitted = client.service.intake().admit(size).await;
+    let filled = timeout(room, fill(from, buffer, size)).await;
+    filled.map_err(|_| late("whole request"))??;
+    let (header, body) = RequestHeader::read(buffer.split_to(size).freeze())?;
+    let (key, version) = (header.key, header.version);
+    dispatch(client, header, body)
+        .await
+        .map_err(|Malformed(reason)| End::Refused(format!("{key:?} version {version}: {reason}")))
+}
+
+/// Reads until the buffer holds `octets`.
+async fn fill(
+    from: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    octets: usize,
+) -> io::Result<()> {
+    while buffer.len() < octets {
+        buffer.reserve((octets - buffer.len()).clamp(1, READ_STEP));
+        if from.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
+
+async fn write(to: &mut (impl AsyncWrite + Unpin), mut due: mpsc::Receiver<Answer>) {
+    while let Some(answer) = due.recv().await {
+        let octets = match answer {
+            Answer::Now(octets) => octets,
+            Answer::Later(octets) => octets.await,
+            Answer::Nothing => continue,
+        };
+        match timeout(IDLE, to.write_all(&octets)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => {
+                tracing::warn!("a kafka client left an answer unread and is closed");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Fetch: batches from an offset on, or a wait until there are some.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream::FuturesUnordered};
+use standpipe_core::{
+    ErrorKind,
+    broker::{Topic, TopicBounds},
+    id::{Offset, PartitionId},
+    store::ReadLimit,
+};
+use tokio::time::Instant;
+
+use super::{batches, failure::code_of, names, service::Client};
+use crate::codec::{
+    api::fetch::{
+        FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchedPartition, FetchedTopic,
+    },
+    error_code::ErrorCode,
+};
+
+/// Octets of one answer, whatever the client would take; the first batch comes whatever its size.
+const ANSWER_LIMIT: usize = 16 << 20;
+/// Entries read of a partition at once.
+const ENTRIES: usize = 4096;
+/// The longest wait that a client is granted.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const READ_COMMITTED: i8 = 1;
+
+/// One look at all partitions.
+struct Round {
+    topics: Vec<FetchedTopic>,
+    bytes: usize,
+    failed: bool,
+    /// What to wait for: partitions, and the end that was seen.
+    ends: Vec<(Arc<Topic>, PartitionId, Offset)>,
+}
+
+/// Batches of the partitions asked for, as soon as there are as many octets as the client wants,
+/// or its time is over. There are no fetch sessions: each request names its partitions.
+pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchResponse {
+    if request.session_id != 0 || request.session_epoch > 0 {
+        return FetchResponse {
+            error_code: ErrorCode::FetchSessionIdNotFound.number(),
+            ..Default::default()
+        };
+    }
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let deadline = Instant::now() + wait.min(LONGEST_WAIT);
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0).min(ANSWER_LIMIT);
+    loop {
+        let round = look(&client, &request).await;
+        let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
+        if round.bytes >= enough || round.failed || is_over {
+            return FetchResponse {
+                responses: round.topics,
+                ..Default::default()
+            };
+        }
+        wait_for_more(&client, round.ends, deadline).await;
+    }
+}
+
+/// Returns when a partition has grown, at the deadline, or when the client is gone.
+async fn wait_for_more(
+    client: &Client,
+    ends: Vec<(Arc<Topic>, PartitionId, Offset)>,
+    deadline: Instant,
+) {
+    let mut changes: FuturesUnordered<_> = ends
+        .into_iter()
+        .map(|(topic, partition, end)| async move { topic.changed(partition, end).await })
+        .collect();
+    let changed = async {
+        if changes.next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = changed => {}
+        () = tokio::time::sleep_until(deadline) => {}
+        () = client.gone.cancelled() => {}
+    }
+}
+
+async fn look(client: &Client, request: &FetchRequest) -> Round {
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0);
+    let mut room = limit.min(ANSWER_LIMIT);
+    let mut round = Round {
+        topics: Vec::with_capacity(request.topics.len()),
+        bytes: 0,
+        failed: false,
+        ends: Vec::new(),
+    };
+    let is_committed = request.isolation_level == READ_COMMITTED;
+    for asked in &request.topics {
+        let topic = find(client, asked);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for wanted in &asked.partitions {
+            let mut fetched = match &topic {
+                Ok(topic) => read(client, topic, wanted, room, &mut round).await,
+                Err(code) => refused(wanted.partition, *code),
+            };
+            let bytes = fetched.records.as_ref().map_or(0, Bytes::len);
+            fetched.aborted_transactions = is_committed.then(Vec::new);
+            round.failed |= fetched.error_code != 0;
+            round.bytes += bytes;
+            room = room.saturating_sub(bytes);
+            partitions.push(fetched);
+        }
+        round.topics.push(FetchedTopic {
+            topic: asked.topic.clone(),
+            topic_id: asked.topic_id,
+            partitions,
+        });
+    }
+    round
+}
+
+fn find(client: &Client, asked: &FetchTopic) -> Result<Arc<Topic>, ErrorCode> {
+    if asked.topic_id.is_nil() {
+        let found = names::topic(client.broker(), &asked.topic);
+        return found.ok_or(ErrorCode::UnknownTopicOrPartition);
+    }
+    names::topic_by_id(client.broker(), asked.topic_id).ok_or(ErrorCode::UnknownTopicId)
+}
+
+async fn read(
+    client: &Client,
+    topic: &Arc<Topic>,
+    wanted: &FetchPartition,
+    room: usize,
+    round: &mut Round,
+) -> FetchedPartition {
+    let index = wanted.partition;
+    let number = PartitionId(index.cast_unsigned());
+    let Ok(bounds) = topic.bounds(number) else {
+        return refused(index, ErrorCode::UnknownTopicOrPartition);
+    };
+    let from = match u64::try_from(wanted.fetch_offset) {
+        Ok(from) if (bounds.start.0..=bounds.stable.0).contains(&from) => Offset(from),
+        _ => {
+            let mut refused = refused(index, ErrorCode::OffsetOutOfRange);
+            refused.high_watermark = bounds.stable.0.cast_signed();
+            refused.log_start_offset = bounds.start.0.cast_signed();
+            return refused;
+        }
+    };
+    round.ends.push((topic.clone(), number, bounds.stable));
+    let records = if room == 0 || from == bounds.stable {
+        Ok(Bytes::new())
+    } else {
+        let wanted = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        let limit = ReadLimit {
+            bytes: wanted.min(room),
+            entries: ENTRIES,
+        };
+        read_records(client, topic, number, from, limit, round.bytes == 0).await
+    };
+    match records {
+        Ok(records) => fetched(index, bounds, records),
+        Err(code) => refused(index, code),
+    }
+}
+
+/// Batches from the one that covers `from` on. One that is larger than the limit comes only
+/// where it `may_exceed` it.
+async fn read_records(
+    client: &Client,
+    topic: &Arc<Topic>,
+    partition: PartitionId,
+    from: Offset,
+    limit: ReadLimit,
+    may_exceed: bool,
+) -> Result<Bytes, ErrorCode> {
+    let entries = match topic.read(partition, from, limit).await {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        Err(error) => {
+            tracing::error!(%error, topic = %topic.name(), %partition, "a fetch failed");
+            return Err(code_of(&error));
+        }
+    };
+    let first = entries.first().map_or(0, |entry| entry.body().len());
+    if first > limit.bytes && !may_exceed {
+        return Ok(Bytes::new());
+    }
+    let mut records = BytesMut::new();
+    batches::put(&entries, client.broker().codecs(), topic.name(), &mut records);
+    Ok(records.freeze())
+}
+
+fn fetched(index: i32, bounds: TopicBounds, records: Bytes) -> FetchedPartition {
+    let stable = bounds.stable.0.cast_signed();
+    FetchedPartition {
+        partition_index: index,
+        high_watermark: stable,
+        last_stable_offset: stable,
+        log_start_offset: bounds.start.0.cast_signed(),
+        records: Some(records),
+        ..Default::default()
+    }
+}
+
+fn refused(index: i32, code: ErrorCode) -> FetchedPartition {
+    FetchedPartition {
+        partition_index: index,
+        error_code: code.number(),
+        records: Some(Bytes::new()),
+        ..Default::default()
+    }
+}

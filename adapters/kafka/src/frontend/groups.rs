@@ -1,0 +1,107 @@
+//! ListGroups, DescribeGroups, DeleteGroups.
+
+use standpipe_core::group::{Description, MemberDescription, State};
+
+use super::{
+    failure::{code_of, refusal_code},
+    service::{Client, NAMESPACE},
+};
+use crate::codec::{
+    api::groups::{
+        DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeGroupsRequest,
+        DescribeGroupsResponse, DescribedGroup, DescribedMember, ListGroupsRequest,
+        ListGroupsResponse, ListedGroup,
+    },
+    error_code::ErrorCode,
+};
+
+/// The only type of groups here (KIP-848 calls the newer one `consumer`).
+const CLASSIC: &str = "classic";
+
+/// All groups that pass the filters.
+pub(super) fn list(client: &Client, request: ListGroupsRequest) -> ListGroupsResponse {
+    let passes = |filter: &[String], word: &str| {
+        filter.is_empty() || filter.iter().any(|one| one.eq_ignore_ascii_case(word))
+    };
+    let groups = client.service.groups().list().into_iter();
+    let groups = groups.map(|listing| ListedGroup {
+        group_id: listing.group.to_string(),
+        protocol_type: listing.protocol_type.to_string(),
+        group_state: listing.state.to_string(),
+        group_type: CLASSIC.into(),
+    });
+    ListGroupsResponse {
+        groups: groups
+            .filter(|group| passes(&request.states_filter, &group.group_state))
+            .filter(|group| passes(&request.types_filter, &group.group_type))
+            .collect(),
+        ..Default::default()
+    }
+}
+
+/// Some groups; one that is not there is `Dead`.
+pub(super) fn describe(client: &Client, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+    let describe = |id: String| match client.service.groups().describe(&id) {
+        Some(group) => described(id, group),
+        None => DescribedGroup {
+            group_id: id,
+            group_state: State::Dead.to_string(),
+            ..Default::default()
+        },
+    };
+    DescribeGroupsResponse {
+        groups: request.groups.into_iter().map(describe).collect(),
+        ..Default::default()
+    }
+}
+
+/// Removes groups without members, with their offsets.
+pub(super) async fn delete(client: &Client, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+    let mut results = Vec::with_capacity(request.groups_names.len());
+    for group_id in request.groups_names {
+        let error_code = delete_one(client, &group_id).await.number();
+        results.push(DeletedGroup {
+            group_id,
+            error_code,
+        });
+    }
+    DeleteGroupsResponse {
+        results,
+        ..Default::default()
+    }
+}
+
+async fn delete_one(client: &Client, group: &str) -> ErrorCode {
+    if let Err(refusal) = client.service.groups().delete(group) {
+        return refusal_code(&refusal);
+    }
+    match client.broker().delete_group(NAMESPACE, group).await {
+        Ok(_) => ErrorCode::None,
+        Err(error) => {
+            tracing::warn!(%error, %group, "a group could not be deleted");
+            code_of(&error)
+        }
+    }
+}
+
+fn described(group_id: String, group: Description) -> DescribedGroup {
+    DescribedGroup {
+        group_id,
+        group_state: group.state.to_string(),
+        protocol_type: group.protocol_type.to_string(),
+        protocol_data: group.protocol.to_string(),
+        members: group.members.into_iter().map(described_member).collect(),
+        ..Default::default()
+    }
+}
+
+fn described_member(member: MemberDescription) -> DescribedMember {
+    DescribedMember {
+        member_id: member.member_id.to_string(),
+        group_instance_id: member.instance_id.map(|id| id.to_string()),
+        client_id: member.client_id.to_string(),
+        client_host: member.client_host.to_string(),
+        member_metadata: member.metadata,
+        member_assignment: member.assignment,
+    }
+}

@@ -1,0 +1,141 @@
+//! ListOffsets: the ends of partitions, and offsets by time.
+
+use std::sync::Arc;
+
+use standpipe_core::{
+    Result,
+    broker::{Broker, Topic},
+    entry::Entry,
+    id::{Millis, Offset, PartitionId},
+};
+
+use super::{failure::code_of, names, service::Client};
+use crate::codec::{
+    api::list_offsets::{
+        ListOffsetsRequest, ListOffsetsResponse, ListPartition, ListedPartition, ListedTopic,
+    },
+    error_code::ErrorCode,
+};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+/// An offset, and the time of its message where it was found by time.
+type Found = (Offset, Option<Millis>);
+
+/// The offsets asked for.
+pub(super) async fn answer(
+    client: &Client,
+    request: ListOffsetsRequest,
+    version: i16,
+) -> ListOffsetsResponse {
+    let broker = client.broker();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = names::topic(broker, &asked.name);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for partition in asked.partitions {
+            partitions.push(list(broker, topic.as_ref(), &partition, version).await);
+        }
+        topics.push(ListedTopic {
+            name: asked.name,
+            partitions,
+        });
+    }
+    ListOffsetsResponse {
+        topics,
+        ..Default::default()
+    }
+}
+
+async fn list(
+    broker: &Broker,
+    topic: Option<&Arc<Topic>>,
+    asked: &ListPartition,
+    version: i16,
+) -> ListedPartition {
+    let mut listed = ListedPartition {
+        partition_index: asked.partition_index,
+        ..Default::default()
+    };
+    let number = PartitionId(asked.partition_index.cast_unsigned());
+    let Some(topic) = topic.filter(|topic| topic.bounds(number).is_ok()) else {
+        listed.error_code = ErrorCode::UnknownTopicOrPartition.number();
+        return listed;
+    };
+    match find(broker, topic, number, asked.timestamp).await {
+        Ok(Some((offset, time))) => {
+            listed.offset = offset.0.cast_signed();
+            listed.timestamp = time.map_or(-1, |time| time.0);
+            if version == 0 {
+                listed.old_style_offsets = vec![listed.offset];
+            }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%error, topic = %topic.name(), "offsets could not be listed");
+            listed.error_code = code_of(&error).number();
+        }
+    }
+    listed
+}
+
+async fn find(
+    broker: &Broker,
+    topic: &Arc<Topic>,
+    partition: PartitionId,
+    timestamp: i64,
+) -> Result<Option<Found>> {
+    let bounds = topic.bounds(partition)?;
+    match timestamp {
+        LATEST => Ok(Some((bounds.stable, None))),
+        EARLIEST | EARLIEST_LOCAL => Ok(Some((bounds.start, None))),
+        LATEST_TIERED => Ok(None),
+        MAX_TIMESTAMP => latest_time(broker, topic, partition).await,
+        at => {
+            let entry = topic.entry_for_time(partition, Millis(at)).await?;
+            Ok(entry.map(|entry| first_since(broker, &entry, Millis(at))))
+        }
+    }
+}
+
+/// The first message of an entry that is not before `at`; the entry's last where its envelope
+/// says there is one and no message does.
+fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
+    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()));
+    let Ok(messages) = broker.codecs().decode(entry) else {
+        return (entry.base_offset, Some(entry.time()));
+    };
+    let timed = messages.into_iter().map(|(offset, message)| {
+        let time = message.props.timestamp.unwrap_or(entry.appended);
+        (offset, time)
+    });
+    let mut since = timed.filter(|(_, time)| *time >= at);
+    since.next().map_or(last, |(offset, time)| (offset, Some(time)))
+}
+
+/// The message with the largest timestamp, found by halving: there is an entry at or after a time
+/// exactly up to that timestamp.
+async fn latest_time(
+    broker: &Broker,
+    topic: &Arc<Topic>,
+    partition: PartitionId,
+) -> Result<Option<Found>> {
+    let Some(mut held) = topic.entry_for_time(partition, Millis(i64::MIN)).await? else {
+        return Ok(None);
+    };
+    let mut beyond = i64::MAX;
+    while held.time().0 < beyond {
+        let low = held.time().0;
+        let middle = low + (beyond.saturating_sub(low) / 2).max(1);
+        match topic.entry_for_time(partition, Millis(middle)).await? {
+            Some(later) => held = later,
+            None if middle == low + 1 => break,
+            None => beyond = middle,
+        }
+    }
+    Ok(Some(first_since(broker, &held, held.time())))
+}

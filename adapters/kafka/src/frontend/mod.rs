@@ -1,0 +1,120 @@
+//! The Kafka frontend: what Kafka's clients connect to.
+//!
+//! A connection (`connection`) reads requests one by one and acts on each in order (`dispatch`);
+//! what has to wait (a confirm, a long poll, a rebalance) waits in the answer, and answers leave in
+//! order too. Produce path: `connection` → `dispatch` → `produce`. Fetch path: `dispatch` →
+//! `fetch` → `batches`.
+
+mod batches;
+mod cluster;
+mod configs;
+mod connection;
+mod coordinator;
+mod dispatch;
+mod failure;
+mod fetch;
+mod groups;
+mod intake;
+mod list_offsets;
+mod membership;
+mod metadata;
+mod names;
+mod offsets;
+mod partitions;
+mod produce;
+mod producer_id;
+mod service;
+mod settings;
+mod topics;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use standpipe_core::{Result, broker::Broker, frontend::Frontend};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use service::Service;
+
+/// Connections at once; further ones wait to be accepted.
+const CONNECTIONS: usize = 16_384;
+/// How long accepting rests after it failed, which is when file descriptors ran out.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Serves the Kafka protocol: one broker, number 1, which leads every partition.
+#[derive(Debug, Clone, Default)]
+pub struct KafkaFrontend {
+    advertised: Option<(String, u16)>,
+}
+
+impl KafkaFrontend {
+    /// A frontend that tells each client the address that the client itself connected to.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells every client to connect to `host` and `port`: for brokers behind a proxy or NAT.
+    #[must_use]
+    pub fn advertise(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.advertised = Some((host.into(), port));
+        self
+    }
+}
+
+#[async_trait]
+impl Frontend for KafkaFrontend {
+    fn name(&self) -> &'static str {
+        "kafka"
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        broker: Broker,
+        shutdown: CancellationToken,
+    ) -> Result<()> {
+        let service = Arc::new(Service::open(broker, self.advertised.clone()).await?);
+        let tasks = TaskTracker::new();
+        let timers = tokio::spawn(service.groups().clone().run());
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&listener, &places) => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            match accepted {
+                Ok((socket, peer, place)) => {
+                    let serving =
+                        connection::serve(socket, peer, service.clone(), shutdown.child_token());
+                    tasks.spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+        timers.abort();
+        Ok(())
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(
+    tokio::net::TcpStream,
+    std::net::SocketAddr,
+    tokio::sync::OwnedSemaphorePermit,
+)> {
+    let place = places.clone().acquire_owned().await;
+    let place = place.expect("the semaphore is never closed");
+    let (socket, peer) = listener.accept().await?;
+    Ok((socket, peer, place))
+}
