@@ -1,0 +1,27 @@
+//! What all transforms share.
+
+use std::time::Duration;
+
+/// Limits and waits of transforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes that a line from a child, and all that a jq expression makes of a message, may have.
+    /// An envelope is longer than its message: base64 adds a third, escapes more.
+    pub output_bytes: usize,
+    /// A child that has answered nothing for so long, with messages outstanding, has its input
+    /// closed, so that it writes what it buffers; a fresh one follows.
+    pub quiet: Duration,
+    /// How long a child may stay silent after its input was closed, and a jq expression may work
+    /// on one batch.
+    pub patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            output_bytes: 64 << 20,
+            quiet: Duration::from_millis(100),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
