@@ -19,7 +19,7 @@ const PREFIX: &str = "x-standpipe-";
 type Octets = Vec<(Text, Option<Bytes>)>;
 
 /// The message of a record.
-pub(super) fn message_of(record: Record, timestamp: Option<Millis>) -> Message {
+pub(crate) fn message_of(record: Record, timestamp: Option<Millis>) -> Message {
     let mut message = Message {
         key: record.key,
         payload: record.value,

@@ -17,5 +17,6 @@ mod tests;
 pub(crate) use build::BatchBuilder;
 pub(crate) use check::{BadBatch, check};
 pub use codec::KafkaCodec;
-pub(crate) use mapping::record_of;
+pub(crate) use mapping::{message_of, record_of};
 pub(crate) use patch::put_patched;
+pub(crate) use record::Record;

@@ -1,0 +1,198 @@
+//! What was read and not yet received, between librdkafka's thread and ours.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use standpipe_core::{
+    Error, Result,
+    driver::{Incoming, ReceiveLimit},
+};
+use tokio::sync::Notify;
+
+use super::{drain::Drain, prefix::Prefixes};
+
+const MESSAGES: usize = 10_000;
+const BYTES: usize = 32 * 1024 * 1024;
+
+/// A bounded buffer with all that a consumer knows about its partitions.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    state: Mutex<State>,
+    window: Option<usize>,
+    /// Something for the receiver to look at.
+    ready: Notify,
+    /// Room for the poller.
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Incoming>,
+    bytes: usize,
+    prefixes: Prefixes,
+    drain: Option<Drain>,
+    /// `None` until the group has given out partitions.
+    assigned: Option<BTreeSet<i32>>,
+    reassigned: bool,
+    failed: Option<Error>,
+    stopped: bool,
+}
+
+/// What a look into the buffer found.
+pub(super) enum Found {
+    Batch(Vec<Incoming>),
+    Nothing,
+    End,
+}
+
+impl Buffer {
+    pub(super) fn new(window: Option<usize>) -> Self {
+        Self {
+            state: Mutex::default(),
+            window,
+            ready: Notify::new(),
+            room: Condvar::new(),
+        }
+    }
+
+    pub(super) fn drain(&self, drain: Drain) {
+        self.state.lock().drain = Some(drain);
+    }
+
+    /// Takes what is there, up to `limit`.
+    ///
+    /// # Errors
+    /// What ended the source, once everything before it was taken.
+    pub(super) fn take(&self, limit: ReceiveLimit) -> Result<Found> {
+        let mut state = self.state.lock();
+        let (mut batch, mut bytes) = (Vec::new(), 0usize);
+        while let Some(next) = state.queue.front() {
+            let size = next.message.size();
+            let is_over = bytes.saturating_add(size) > limit.bytes;
+            if batch.len() >= limit.messages.get() || (is_over && !batch.is_empty()) {
+                break;
+            }
+            bytes = bytes.saturating_add(size);
+            state.bytes -= size;
+            batch.extend(state.queue.pop_front());
+        }
+        if !batch.is_empty() {
+            self.room.notify_all();
+            return Ok(Found::Batch(batch));
+        }
+        match (&state.failed, &state.drain, &state.assigned) {
+            (Some(error), ..) => Err(error.clone()),
+            (None, Some(drain), Some(assigned)) if drain.is_done(assigned) => Ok(Found::End),
+            _ => Ok(Found::Nothing),
+        }
+    }
+
+    /// Returns when there may be something new; to be made before looking.
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.ready.notified()
+    }
+
+    pub(super) fn push(&self, partition: i32, offset: i64, incoming: Incoming) {
+        let mut state = self.state.lock();
+        let takes = state
+            .drain
+            .as_mut()
+            .is_none_or(|drain| drain.takes(partition, offset));
+        if takes {
+            state.prefixes.deliver(partition, offset);
+            state.bytes += incoming.message.size();
+            state.queue.push_back(incoming);
+        }
+        self.ready.notify_waiters();
+    }
+
+    pub(super) fn reached_end(&self, partition: i32) {
+        if let Some(drain) = &mut self.state.lock().drain {
+            drain.reached_end(partition);
+        }
+        self.ready.notify_waiters();
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        self.state.lock().failed.get_or_insert(error);
+        self.ready.notify_waiters();
+    }
+
+    pub(super) fn assign(&self, partitions: impl IntoIterator<Item = i32>) {
+        let mut state = self.state.lock();
+        state.assigned.get_or_insert_default().extend(partitions);
+        state.reassigned = true;
+        self.ready.notify_waiters();
+    }
+
+    /// Forgets partitions that go to another member: their messages come again there.
+    pub(super) fn revoke(&self, partitions: impl IntoIterator<Item = i32>) {
+        let mut state = self.state.lock();
+        for partition in partitions {
+            state.prefixes.forget(partition);
+            let gone = u64::try_from(partition).unwrap_or_default();
+            state
+                .queue
+                .retain(|incoming| incoming.receipt.lane.0 != gone);
+            if let Some(assigned) = &mut state.assigned {
+                assigned.remove(&partition);
+            }
+        }
+        state.bytes = state
+            .queue
+            .iter()
+            .map(|incoming| incoming.message.size())
+            .sum();
+        state.reassigned = true;
+        self.room.notify_all();
+        self.ready.notify_waiters();
+    }
+
+    /// Notes acks; returns what to commit, the last of each partition.
+    pub(super) fn ack(&self, acked: impl IntoIterator<Item = (i32, i64)>) -> Vec<(i32, i64)> {
+        let mut state = self.state.lock();
+        let mut ends = std::collections::BTreeMap::new();
+        for (partition, offset) in acked {
+            if let Some(end) = state.prefixes.ack(partition, offset) {
+                ends.insert(partition, end);
+            }
+        }
+        self.room.notify_all();
+        ends.into_iter().collect()
+    }
+
+    /// Waits for room, up to `patience`; returns whether there is some.
+    pub(super) fn wait_for_room(&self, patience: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !self.is_full(&state) || state.stopped {
+            return true;
+        }
+        self.room.wait_for(&mut state, patience);
+        !self.is_full(&state)
+    }
+
+    /// Whether partitions came or went since the last call.
+    pub(super) fn take_reassigned(&self) -> bool {
+        std::mem::take(&mut self.state.lock().reassigned)
+    }
+
+    pub(super) fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.room.notify_all();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.lock().stopped
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.queue.len() >= MESSAGES
+            || state.bytes >= BYTES
+            || self
+                .window
+                .is_some_and(|window| state.prefixes.len() >= window)
+    }
+}
