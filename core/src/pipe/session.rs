@@ -48,7 +48,11 @@ pub(super) struct Session<'a> {
     budget: Arc<Budget>,
     jobs: BoxStream<'static, Result<Job>>,
     jobs_ended: bool,
-    reader: JoinHandle<ReaderEnd>,
+    /// Until it has ended; then the consumer that it gave back.
+    reader: Option<JoinHandle<ReaderEnd>>,
+    consumer: Option<Box<dyn Consumer>>,
+    /// Why the source has no more, where that is an error; what came before it is finished first.
+    source_failed: Option<Error>,
     stop_reading: CancellationToken,
     settler: Arc<dyn Settler>,
     sending: Option<BoxFuture<'static, Results>>,
@@ -78,7 +82,9 @@ impl<'a> Session<'a> {
             budget,
             jobs: transformed(parts, batches),
             jobs_ended: false,
-            reader,
+            reader: Some(reader),
+            consumer: None,
+            source_failed: None,
             _reader_ends_with_us: stop_reading.clone().drop_guard(),
             stop_reading,
             settler: Arc::from(settler),
@@ -96,7 +102,7 @@ impl<'a> Session<'a> {
             self.start_what_can_be();
             self.tell_state();
             if self.jobs_ended && self.is_quiet() {
-                break Ok(());
+                break self.source_failed.take().map_or(Ok(()), |e| Err(End::Failed(e)));
             }
             match self.step(shutdown).await {
                 Ok(true) => {}
@@ -194,19 +200,21 @@ impl<'a> Session<'a> {
     /// The reader is done: at the end, when stopped, or because the source is gone.
     async fn source_ended(&mut self) -> Result<bool, End> {
         self.jobs_ended = true;
-        let consumer = match (&mut self.reader).await {
-            Ok((consumer, Ok(()))) => consumer,
-            Ok((_, Err(error))) if error.kind().is_retryable() => {
-                return Err(End::SourceLost(error));
-            }
-            Ok((_, Err(error))) => return Err(End::Failed(error)),
-            Err(panic) => {
-                let error = Error::new(ErrorKind::Closed, "receive", "the consumer panicked");
-                return Err(End::Failed(error.with_source(panic)));
-            }
+        let Some(reader) = self.reader.take() else {
+            return Ok(true);
         };
-        self.reader = tokio::spawn(std::future::ready((consumer, Ok(()))));
-        Ok(true)
+        let (consumer, result) = reader.await.map_err(|panic| {
+            let error = Error::new(ErrorKind::Closed, "receive", "the consumer panicked");
+            End::Failed(error.with_source(panic))
+        })?;
+        self.consumer = Some(consumer);
+        match result {
+            Err(error) if error.kind().is_retryable() => Err(End::SourceLost(error)),
+            result => {
+                self.source_failed = result.err();
+                Ok(true)
+            }
+        }
     }
 
     async fn leave(mut self, end: Result<(), End>) -> End {
@@ -220,7 +228,14 @@ impl<'a> Session<'a> {
             drop(tokio::time::timeout(grace, self.settle_the_rest()).await);
         }
         drop(self.jobs);
-        if let Ok(Ok((mut consumer, _))) = tokio::time::timeout(grace, self.reader).await {
+        let consumer = match self.reader {
+            Some(reader) => match tokio::time::timeout(grace, reader).await {
+                Ok(Ok((consumer, _))) => Some(consumer),
+                _ => None,
+            },
+            None => self.consumer,
+        };
+        if let Some(mut consumer) = consumer {
             match tokio::time::timeout(grace, consumer.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "the source was left in disorder"),
