@@ -60,7 +60,7 @@ fn a_wrong_command_line_is_64() {
         &["`kafak`", "amqp", "kafka"],
     );
     refused(
-        &["pub", "kafka://127.0.0.1:1/t?grup=g"],
+        &["pub", "grpc://127.0.0.1:1/t?grup=g"],
         b"",
         64,
         &["`grup`", "group"],
@@ -110,9 +110,9 @@ fn a_wrong_configuration_is_78_with_file_line_and_known_words() {
     };
     let route = |from: &str| format!("[[route]]\nname = \"a\"\nfrom = \"{from}\"\nto = \"-\"\n");
     check("[listne]\n", &["a.toml:1", "`listne`", "listen"]);
-    check(&route("kafak://h/t"), &["a.toml:3", "`kafak`", "kafka"]);
+    check(&route("gprc://h/t"), &["a.toml:3", "`gprc`", "grpc"]);
     check(
-        &route("kafka://h/t?grup=g"),
+        &route("grpc://h/t?grup=g"),
         &["a.toml:3", "`grup`", "group"],
     );
     refused(

@@ -18,7 +18,7 @@ ENVELOPES = [
     {"key": "k"},
     {"key": "", "payload": {"b64": "//79AA=="}},
     {"key": {"b64": "/w=="}, "payload": "x", "headers": [["a", "1"], ["b", None], ["a", ""], ["raw", {"b64": "/w=="}]]},
-    {"payload": "x", "props": {"id": "m", "correlation_id": "c", "reply_to": "r", "content_type": "t",
+    {"payload": "with props", "props": {"id": "m", "correlation_id": "c", "reply_to": "r", "content_type": "t",
                                "content_encoding": "e", "app_id": "a", "type": "y", "durable": True,
                                "priority": {"u8": "5"}, "timestamp": {"ts": "2013-01-01T10:00:00.123Z"}}},
 ]

@@ -64,7 +64,7 @@ def until_closed(sock: socket.socket, limit: int = 4 << 20) -> int:
 def say(address: str, octets: bytes) -> int:
     """Sends it, says no more, and waits for the close."""
     with connect(address) as sock:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # refused before it was all said
             sock.sendall(octets)
             sock.shutdown(socket.SHUT_WR)
         return until_closed(sock)
