@@ -4,7 +4,12 @@ use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
 use standpipe_core::{broker::Broker, dispatcher::OwnerId, message::Text};
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, sync::watch, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -59,6 +64,7 @@ pub(super) async fn serve(
                 ended = connection.run(&shutdown) => ended,
                 // The writer ends early only when the client is gone.
                 _ = &mut writer => Ended::Gone("the client does not take what is written".into()),
+                () = overdue(&shutdown) => Ended::Gone("the broker shuts down".into()),
             };
             connection.finish(ended, peer).await;
         }
@@ -78,6 +84,12 @@ pub(super) async fn serve(
         tracing::info!(%peer, "the client did not read its last answers");
         writer.abort();
     }
+}
+
+/// A client that keeps its connection from noticing the shutdown has this long.
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    sleep(FAREWELL).await;
 }
 
 /// Reads on until the client has read our close and closed, so that no reset overtakes it.

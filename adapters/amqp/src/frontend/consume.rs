@@ -18,6 +18,9 @@ use super::{
 };
 use crate::codec::method::Method;
 
+/// Consumers of one channel.
+const CONSUMERS: usize = 16_384;
+
 /// A consumer of this channel.
 #[derive(Debug)]
 pub(super) struct Consumer {
@@ -86,6 +89,21 @@ impl Channel {
         let mut consumers = self.shared.consumers.lock();
         let pump = tokio::spawn(pump.run(attachment, stop.clone()));
         consumers.insert(tag, Consumer { stop, pump });
+        Ok(())
+    }
+
+    fn check_tag(&self, tag: &Text) -> Handled {
+        let consumers = self.shared.consumers.lock();
+        if consumers.contains_key(tag) {
+            return Err(Refusal::not_allowed(format!(
+                "attempt to reuse consumer tag '{tag}'"
+            )));
+        }
+        if consumers.len() >= CONSUMERS {
+            return Err(Refusal::resource_error(format!(
+                "more than {CONSUMERS} consumers on a channel"
+            )));
+        }
         Ok(())
     }
 

@@ -12,6 +12,8 @@ impl Channel {
     pub(super) async fn get(&mut self, queue: &Text, no_ack: bool) -> Handled {
         let subscription = self.named_queue(queue)?;
         self.settling.persisted().await?;
+        // A few octets ask for a whole message: a client that does not read gets no more of them.
+        self.shared.output.room_for_replies().await;
         while let Some(delivery) = subscription.get(self.owner).await? {
             match Outgoing::of(&delivery, self.broker.codecs(), self.shared.frame_max) {
                 Ok(outgoing) => {

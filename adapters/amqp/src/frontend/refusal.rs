@@ -48,6 +48,7 @@ refusals! {
     command_invalid 503 "COMMAND_INVALID" Connection
     channel_error 504 "CHANNEL_ERROR" Connection
     unexpected_frame 505 "UNEXPECTED_FRAME" Connection
+    resource_error 506 "RESOURCE_ERROR" Connection
     not_allowed 530 "NOT_ALLOWED" Connection
     not_implemented 540 "NOT_IMPLEMENTED" Connection
 }

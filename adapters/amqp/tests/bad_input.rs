@@ -1,0 +1,109 @@
+//! What no good client sends is refused or ends its connection, and nobody else notices.
+
+mod harness;
+
+use harness::{Server, frame, method, open_channel, opening, opening_with, publish, start_ok};
+
+#[tokio::test]
+async fn another_protocol_is_answered_with_ours_and_closed() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    client.send(b"AMQP\x01\x01\x00\x0a").await;
+    assert_eq!(client.rest().await, b"AMQP\x00\x00\x09\x01");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_not_finished_is_closed_after_ten_seconds() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    let before = tokio::time::Instant::now();
+    client.send(b"AMQP\x00\x00\x09\x01").await;
+    client.rest().await;
+    let waited = before.elapsed().as_secs();
+    assert!((10..=16).contains(&waited), "closed after {waited} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_heartbeats_is_closed_after_two_intervals() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    client.send(&opening_with(20)).await;
+    client.until(&[10, 41]).await;
+    let before = tokio::time::Instant::now();
+    client.rest().await;
+    let waited = before.elapsed().as_secs();
+    assert!((40..=50).contains(&waited), "closed after {waited} s");
+}
+
+#[tokio::test]
+async fn wrong_credentials_and_mechanisms_are_403() {
+    let server = Server::start().await;
+    for (mechanism, response) in [(&b"PLAIN"[..], &b"\0guest\0wrong"[..]), (b"EXTERNAL", b"")] {
+        let mut client = server.raw().await;
+        client.send(b"AMQP\x00\x00\x09\x01").await;
+        client.send(&start_ok(mechanism, response)).await;
+        assert_eq!(client.close_code().await, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_and_a_publish_cut_anywhere_leave_the_server_alive() {
+    let server = Server::start().await;
+    let whole = [opening(), open_channel(), publish(b"hello")].concat();
+    for cut in 0..whole.len() {
+        let mut client = server.raw().await;
+        client.send(&whole[..cut]).await;
+    }
+    server.check_alive().await;
+}
+
+#[tokio::test]
+async fn frames_out_of_place_are_refused_with_their_codes() {
+    let server = Server::start().await;
+    let nested = (0..5000).fold(Vec::new(), |inner: Vec<u8>, _| {
+        let length = u32::try_from(inner.len()).unwrap().to_be_bytes();
+        [&b"A"[..], &length, &inner].concat()
+    });
+    let table = [&[1, b'x'][..], &nested].concat();
+    let length = u32::try_from(table.len()).unwrap().to_be_bytes();
+    let deep = [&b"\0\0\x01q\0"[..], &length, &table].concat();
+    let cases: [(&str, Vec<u8>, u16); 8] = [
+        ("unknown frame type", frame(9, 1, b"abcd"), 501),
+        ("no end octet", vec![1, 0, 1, 0, 0, 0, 1, 0, 0], 501),
+        ("2^31 octets announced", vec![3, 0, 1, 0x80, 0, 0, 0], 501),
+        ("body without publish", frame(3, 1, b"x"), 505),
+        (
+            "method within a publish",
+            [method(1, 60, 40, b"\0\0\0\x01q\0"), open_channel()].concat(),
+            505,
+        ),
+        ("channel that is not open", method(7, 60, 10, &[0; 7]), 504),
+        ("unknown method", method(1, 60, 99, b""), 503),
+        ("5,000 levels", method(1, 50, 10, &deep), 501),
+    ];
+    for (what, octets, code) in cases {
+        let mut client = server.raw().await;
+        client.send(&[opening(), open_channel()].concat()).await;
+        client.until(&[20, 11]).await;
+        client.send(&octets).await;
+        assert_eq!(client.close_code().await, code, "{what}");
+    }
+    server.check_alive().await;
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_closes_its_channel_only() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    client.send(&[opening(), open_channel()].concat()).await;
+    let mut header = vec![0, 60, 0, 0];
+    header.extend((1u64 << 40).to_be_bytes());
+    header.extend([0, 0]);
+    client.send(&method(1, 60, 40, b"\0\0\0\x01q\0")).await;
+    client.send(&frame(2, 1, &header)).await;
+    let arguments = client.until(&[20, 40]).await;
+    assert_eq!(arguments[..2], 406u16.to_be_bytes());
+    client.send(&method(1, 20, 41, b"")).await;
+    client.send(&open_channel()).await;
+    client.until(&[20, 11]).await;
+}
