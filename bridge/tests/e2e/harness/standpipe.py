@@ -82,7 +82,8 @@ class Standpipe:
         began = time.monotonic()
 
         def ready():
-            assert self.process.poll() is None, f"serve ended: {self.tail()}"
+            if self.process.poll() is not None:
+                raise RuntimeError(f"serve ended with {self.process.returncode}: {self.tail()}")
             return all(accepts(at) for at in self.address.values())
         until("serve listens", ready, every=0.002)
         return time.monotonic() - began
