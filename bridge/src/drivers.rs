@@ -10,11 +10,13 @@ pub fn registry() -> Registry {
     #[allow(unused_mut, reason = "a build without adapters adds nothing")]
     let mut registry = Registry::new();
     #[cfg(feature = "amqp")]
-    registry.register(Arc::new(standpipe_amqp::client::AmqpDriver::default()));
+    registry.register(Arc::new(standpipe_amqp::client::AmqpDriver));
     #[cfg(feature = "file")]
     standpipe_file::register(&mut registry);
     #[cfg(feature = "grpc")]
     standpipe_grpc::register(&mut registry);
+    #[cfg(feature = "kafka")]
+    registry.register(Arc::new(standpipe_kafka::client::KafkaDriver));
     #[cfg(feature = "native")]
     standpipe_native::register(&mut registry);
     registry

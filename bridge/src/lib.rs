@@ -2,7 +2,6 @@
 
 mod codecs;
 mod drivers;
-mod transforms;
 
 pub mod config;
 pub mod ends;
@@ -11,4 +10,3 @@ pub mod server;
 
 pub use codecs::codecs;
 pub use drivers::{registry, registry_over};
-pub use transforms::transform;

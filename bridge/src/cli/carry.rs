@@ -10,6 +10,7 @@ use standpipe_core::{
     driver::{Consumer, OpenOptions, Producer, Registry, Settler},
     pipe::{Destination, FirstOpen, OnRefused, Pipe, Source, State, Summary},
 };
+use standpipe_plugins::{Settings, Step};
 use tokio::sync::watch;
 
 use super::{progress::Shown, take::Take};
@@ -27,7 +28,7 @@ pub(crate) struct Carry {
     pub(crate) to: Address,
     pub(crate) drain: bool,
     pub(crate) count: Option<NonZeroU64>,
-    pub(crate) steps: Vec<standpipe::config::StepConfig>,
+    pub(crate) steps: Vec<Step>,
 }
 
 impl Carry {
@@ -89,7 +90,8 @@ impl Carry {
                 OnRefused::Stop
             });
         for step in &self.steps {
-            builder = builder.transform_shared(standpipe::transform(step).map_err(Failure::usage)?);
+            let transform = step.build(Settings::default()).map_err(Failure::usage)?;
+            builder = builder.transform_shared(transform);
         }
         Ok(builder.build()?)
     }

@@ -1,7 +1,7 @@
 //! `standpipe cp`: one address to another, as a route would.
 
 use clap::Args;
-use standpipe::config::StepConfig;
+use standpipe::config::Step;
 
 use super::carry::Carry;
 use crate::exit::Failure;
@@ -33,10 +33,6 @@ pub(crate) struct Cp {
     /// Pipe payloads through a shell command: one line out for each line in
     #[arg(long, value_name = "CMD", group = "transform")]
     exec_lines: Option<String>,
-
-    /// Transform with a plugin, which speaks the protocol of docs/plugins.md on stdin and stdout
-    #[arg(long, value_name = "CMD", group = "transform")]
-    plugin: Option<String>,
 }
 
 impl Cp {
@@ -44,11 +40,8 @@ impl Cp {
         let registry = standpipe::registry();
         let mut carry = Carry::new(&registry, &self.from, &self.to)?;
         carry.drain = self.drain;
-        carry.steps.extend(self.exec.map(StepConfig::Exec));
-        carry
-            .steps
-            .extend(self.exec_lines.map(StepConfig::ExecLines));
-        carry.steps.extend(self.plugin.map(StepConfig::Plugin));
+        carry.steps.extend(self.exec.map(Step::Exec));
+        carry.steps.extend(self.exec_lines.map(Step::ExecLines));
         carry.run(&registry).await
     }
 }

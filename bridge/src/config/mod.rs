@@ -15,7 +15,8 @@ use serde::Deserialize;
 use standpipe_core::driver::Registry;
 
 pub use listen::{Endpoint, ListenConfig};
-pub use route::{Guarantee, Order, RouteConfig, StepConfig};
+pub use route::{Guarantee, Order, RouteConfig};
+pub use standpipe_plugins::Step;
 
 use document::Document;
 use place::Path;

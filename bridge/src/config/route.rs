@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use standpipe_core::{address::Address, driver::Registry};
+use standpipe_plugins::{Settings, Step};
 
 use super::{Problem, document::Document, place::Path, top};
 
@@ -21,7 +22,7 @@ pub struct RouteConfig {
     /// The destination; its scheme and options are known.
     pub to: Address,
     /// The steps on the way, in order.
-    pub transform: Vec<StepConfig>,
+    pub transform: Vec<Step>,
     /// What order is kept.
     pub order: Order,
     /// What the author wants promised.
@@ -60,25 +61,6 @@ pub enum Guarantee {
     AtLeastOnce,
     /// Arrives once.
     ExactlyOnce,
-}
-
-/// One step of a transform.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepConfig {
-    /// Removes headers, or fields of a JSON payload (`payload.x`).
-    Drop(Vec<String>),
-    /// Sets headers or fields.
-    Set(BTreeMap<String, Value>),
-    /// Renames headers or fields, old name to new.
-    Rename(BTreeMap<String, String>),
-    /// Runs a jq expression over the envelope.
-    Jq(String),
-    /// Pipes envelopes through a shell command.
-    Exec(String),
-    /// Pipes payloads, one a line, through a shell command.
-    ExecLines(String),
-    /// Runs a plugin.
-    Plugin(String),
 }
 
 /// The table's shape before its words are understood.
@@ -132,6 +114,8 @@ fn read(
     for (index, table) in raw.transform.into_iter().enumerate() {
         let here = at.key("transform").index(index);
         let step = read_step(table).map_err(|message| document.problem(&here, message))?;
+        step.build(Settings::default())
+            .map_err(|error| document.problem(&here, error.message()))?;
         transform.push(step);
     }
     Ok(RouteConfig {
@@ -171,19 +155,19 @@ fn word<T: Copy>(text: Option<String>, known: &[(&str, T)]) -> Result<Option<T>,
     ))
 }
 
-fn read_step(table: BTreeMap<String, Value>) -> Result<StepConfig, String> {
+fn read_step(table: BTreeMap<String, Value>) -> Result<Step, String> {
     let mut fields = table.into_iter();
     let (Some((kind, value)), None) = (fields.next(), fields.next()) else {
         return Err("a step is a table with one key, such as { drop = [\"a\"] }".to_owned());
     };
     match kind.as_str() {
-        "drop" => parse(value, "drop", "a list of names").map(StepConfig::Drop),
-        "set" => parse(value, "set", "a table of names and values").map(StepConfig::Set),
-        "rename" => parse(value, "rename", "a table of old and new names").map(StepConfig::Rename),
-        "jq" => parse(value, "jq", "an expression").map(StepConfig::Jq),
-        "exec" => parse(value, "exec", "a command").map(StepConfig::Exec),
-        "exec_lines" => parse(value, "exec_lines", "a command").map(StepConfig::ExecLines),
-        _ => parse(value, "plugin", "a command").map(StepConfig::Plugin),
+        "drop" => parse(value, "drop", "a list of names").map(Step::Drop),
+        "set" => parse(value, "set", "a table of names and values").map(Step::Set),
+        "rename" => parse(value, "rename", "a table of old and new names").map(Step::Rename),
+        "jq" => parse(value, "jq", "an expression").map(Step::Jq),
+        "exec" => parse(value, "exec", "a command").map(Step::Exec),
+        "exec_lines" => parse(value, "exec_lines", "a command").map(Step::ExecLines),
+        _ => parse(value, "plugin", "a command").map(Step::Plugin),
     }
 }
 

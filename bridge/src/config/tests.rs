@@ -18,7 +18,7 @@ kafka = "off"
 [[route]]
 name = "flights"
 from = "amqp://guest:guest@127.0.0.1:5672/%2f?queue=flights"
-to   = "kafka://127.0.0.1:9092/flights"
+to   = "grpc://127.0.0.1:50051/flights"
 transform = [{ drop = ["X-Secret"] }, { set = { "X.Source" = "rabbit", "payload.n" = 5 } }, { jq = "." }]
 order = "key"
 "#;
@@ -32,16 +32,13 @@ fn a_whole_file_is_understood_and_keeps_the_case_of_header_names() {
     assert_eq!(config.listen.grpc, None);
     let route = &config.routes[0];
     assert_eq!(route.order, Order::Key);
-    assert_eq!(
-        route.transform[0],
-        StepConfig::Drop(vec!["X-Secret".into()])
-    );
+    assert_eq!(route.transform[0], Step::Drop(vec!["X-Secret".into()]));
     let set = [
         ("X.Source".to_owned(), "rabbit".into()),
         ("payload.n".to_owned(), 5.into()),
     ];
-    assert_eq!(route.transform[1], StepConfig::Set(set.into()));
-    assert_eq!(route.transform[2], StepConfig::Jq(".".into()));
+    assert_eq!(route.transform[1], Step::Set(set.into()));
+    assert_eq!(route.transform[2], Step::Jq(".".into()));
 }
 
 #[test]
@@ -49,10 +46,7 @@ fn yaml_says_the_same() {
     let text = "listen:\n  amqp: off\nroute:\n  - name: a\n    from: '-'\n    to: '-'\n    transform:\n      - exec: jq -c .\n";
     let config = parse("a.yaml", text).unwrap();
     assert_eq!(config.listen.amqp, Some(Endpoint::Off));
-    assert_eq!(
-        config.routes[0].transform,
-        [StepConfig::Exec("jq -c .".into())]
-    );
+    assert_eq!(config.routes[0].transform, [Step::Exec("jq -c .".into())]);
 }
 
 #[test]

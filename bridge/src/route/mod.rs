@@ -11,13 +11,13 @@ use standpipe_core::{
     driver::{OpenOptions, Registry},
     pipe::{Order as PipeOrder, Pipe, State},
 };
+use standpipe_plugins::Settings;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Order, RouteConfig},
     ends::{DestinationAt, SourceAt},
-    transforms::transform,
 };
 
 /// All routes of a server.
@@ -102,7 +102,7 @@ fn pipe(route: &RouteConfig, registry: &Registry) -> Result<Pipe> {
             Order::None => PipeOrder::None,
         });
     for step in &route.transform {
-        builder = builder.transform_shared(transform(step)?);
+        builder = builder.transform_shared(step.build(Settings::default())?);
     }
     builder.build()
 }
