@@ -30,5 +30,8 @@ pub use request::{CreditGrant, Open, OpenMode, Request};
 pub use serve_admin::serve_admin;
 pub use subscribe::subscribe;
 
-/// Batches that wait between a wire and a session, in each direction.
+/// Answers that wait between a session and a wire.
 pub const CHANNEL_DEPTH: usize = 16;
+
+/// Requests that wait between a wire and a session; each may be as large as the largest message.
+pub const REQUEST_DEPTH: usize = 4;

@@ -37,7 +37,8 @@ pub(super) async fn connect(address: &Address) -> Result<Client> {
 
 async fn open(authority: &str) -> Result<Channel> {
     let failed = |kind, error: tonic::transport::Error| {
-        Error::new(kind, "connect", authority).with_source(error)
+        let message = format!("{authority}: {}", root(&error));
+        Error::new(kind, "connect", message)
     };
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))
         .map_err(|error| failed(ErrorKind::Invalid, error))?
@@ -54,4 +55,13 @@ async fn open(authority: &str) -> Result<Channel> {
         Ok(connected) => connected.map_err(|error| failed(ErrorKind::Disconnected, error)),
         Err(_) => Err(late()),
     }
+}
+
+/// The innermost cause: the outer ones say "transport error" only.
+fn root(error: &tonic::transport::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }

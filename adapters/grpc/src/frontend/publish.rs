@@ -2,7 +2,7 @@
 
 use standpipe_core::{
     broker::Broker,
-    session::{self, CHANNEL_DEPTH, Outcome, PublishRequest},
+    session::{self, CHANNEL_DEPTH, Outcome, PublishRequest, REQUEST_DEPTH},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ pub(super) async fn serve(
     answers: Answers<proto::PublishResult>,
     shutdown: CancellationToken,
 ) {
-    let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+    let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
     let (outcomes, receiver) = mpsc::channel(CHANNEL_DEPTH);
     let (read, published, ()) = tokio::join!(
         read(stream, sender, shutdown),

@@ -2,7 +2,7 @@
 
 use standpipe_core::{
     broker::Broker,
-    session::{self, CHANNEL_DEPTH, Event, Open, Request},
+    session::{self, CHANNEL_DEPTH, Event, Open, REQUEST_DEPTH, Request},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ async fn run(
     answers: &Answers<proto::Delivery>,
     shutdown: CancellationToken,
 ) -> Result<(), Status> {
-    let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+    let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
     let (events, receiver) = mpsc::channel(CHANNEL_DEPTH);
     let serving = async {
         let (served, ()) = tokio::join!(

@@ -45,7 +45,7 @@ pub enum ClientFrame {
         features: u64,
     },
     /// Tag 2: optional destination (text), optional durability (an octet: 1 memory, 2 os, 3 disk),
-    /// and a list of at most 16,384 times sequence (varint) and message.
+    /// and a list of at most 4,096 times sequence (varint) and message.
     Publish(PublishRequest),
     /// Tag 3: opens the connection's subscription. Topic (text), optional group (text), mode (an
     /// octet: 1 lease, 2 positional, 3 keyed), start (an octet: 1 earliest, 2 latest, 3 an offset

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Messages of one frame: decoded, each takes far more memory than its smallest encoding.
-const PUBLISH_MESSAGES: usize = 16 << 10;
+const PUBLISH_MESSAGES: usize = 4096;
 
 pub(super) fn put_publish(out: &mut BytesMut, request: &PublishRequest) {
     put_optional(out, request.destination.as_ref(), |out, destination| {

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use standpipe_core::{
     Error, ErrorKind, Result,
     broker::Broker,
-    session::{self, CHANNEL_DEPTH, Open, PublishRequest, Request, serve_admin},
+    session::{self, Open, PublishRequest, REQUEST_DEPTH, Request, serve_admin},
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -159,7 +159,7 @@ impl Connection {
 
     async fn publish(&mut self, request: PublishRequest) -> Result<()> {
         let publishing = self.publishing.get_or_insert_with(|| {
-            let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+            let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
             let (broker, outcomes) = (self.broker.clone(), self.outlets.outcomes.clone());
             self.sessions
                 .spawn(async move { session::publish(&broker, requests, outcomes).await });
@@ -176,7 +176,7 @@ impl Connection {
             ));
         }
         self.opened = true;
-        let (sender, requests) = mpsc::channel(CHANNEL_DEPTH);
+        let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
         let (broker, events) = (self.broker.clone(), self.outlets.events.clone());
         self.sessions
             .spawn(async move { session::subscribe(&broker, open, requests, events).await });
