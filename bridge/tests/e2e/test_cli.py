@@ -216,7 +216,7 @@ def test_check_states_the_guarantee_opens_nothing_and_prints_no_secret(shared_br
     said = json.loads(done.stdout)
     assert said["route"] == "flights" and "at least once" in said["guarantee"].replace("-", " ")
     assert b"secret-word" not in done.stdout + done.stderr
-    file.write_text(ROUTES + 'guarantee = "exactly once"\n')
+    file.write_text(ROUTES + 'guarantee = "exactly-once"\n')
     done = shared_broker.run("check", file)
     assert done.returncode == 78 and b"flights" in done.stderr, "a promise that its ends cannot keep"
 
