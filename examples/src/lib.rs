@@ -1,1 +1,1 @@
-//! Placeholder crate root.
+//! Numbered programs under `examples/`; see each one's first lines.

@@ -125,6 +125,9 @@ async fn log_states(name: String, mut states: watch::Receiver<State>) {
     let mut in_trouble = false;
     while states.changed().await.is_ok() {
         let state = states.borrow_and_update().clone();
+        if matches!(state, State::Stopped { .. }) {
+            return;
+        }
         let trouble = !matches!(state, State::Idle | State::Flowing);
         if trouble {
             tracing::warn!(route = name, "{state}");
