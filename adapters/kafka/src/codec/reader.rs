@@ -105,9 +105,10 @@ impl Reader {
         let Some(count) = self.length(false)? else {
             return Ok(None);
         };
-        self.items = self.items.checked_sub(count).ok_or_else(|| {
-            Malformed(format!("more than {ITEMS} array elements in one request"))
-        })?;
+        self.items = self
+            .items
+            .checked_sub(count)
+            .ok_or_else(|| Malformed(format!("more than {ITEMS} array elements in one request")))?;
         Ok(Some(count))
     }
 

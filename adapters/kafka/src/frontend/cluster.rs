@@ -40,7 +40,10 @@ pub(super) fn api_versions(header: &RequestHeader) -> BytesMut {
 }
 
 /// The cluster of one broker.
-pub(super) fn describe(client: &Client, request: DescribeClusterRequest) -> DescribeClusterResponse {
+pub(super) fn describe(
+    client: &Client,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
     let mut response = DescribeClusterResponse {
         endpoint_type: request.endpoint_type,
         cluster_id: client.service.cluster_id().to_owned(),

@@ -52,7 +52,10 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
                 let message = format!("no topic `{name}`");
                 (ErrorCode::UnknownTopicOrPartition, message)
             })?;
-            (settings::of_topic(&topic.spec(), client.broker().limits()), SET_ON_TOPIC)
+            (
+                settings::of_topic(&topic.spec(), client.broker().limits()),
+                SET_ON_TOPIC,
+            )
         }
         BROKER if name.is_empty() => (Vec::new(), STATIC_BROKER),
         BROKER if *name == NODE.to_string() => (of_broker(client), STATIC_BROKER),
@@ -66,9 +69,8 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
         }
     };
     let keys = resource.configuration_keys.as_ref();
-    let is_wanted = |setting: &Setting| {
-        keys.is_none_or(|keys| keys.iter().any(|key| key == setting.name))
-    };
+    let is_wanted =
+        |setting: &Setting| keys.is_none_or(|keys| keys.iter().any(|key| key == setting.name));
     let described = settings.into_iter().filter(is_wanted).map(|setting| {
         let config_source = if setting.is_default { DEFAULT } else { source };
         DescribedConfig {
@@ -90,7 +92,9 @@ fn of_broker(client: &Client) -> Vec<Setting> {
     let limits = client.broker().limits();
     let listener = format!("PLAINTEXT://{}:{}", node.host, node.port);
     let defaults = settings::of_topic(&TopicSpec::new(NAMESPACE, "default"), limits);
-    let retention = defaults.into_iter().find(|setting| setting.name == "retention.ms");
+    let retention = defaults
+        .into_iter()
+        .find(|setting| setting.name == "retention.ms");
     let setting = |name, value: String, kind| Setting {
         name,
         value,
@@ -107,7 +111,11 @@ fn of_broker(client: &Client) -> Vec<Setting> {
             retention.map(|setting| setting.value).unwrap_or_default(),
             settings::LONG,
         ),
-        setting("message.max.bytes", limits.message_bytes.to_string(), settings::INT),
+        setting(
+            "message.max.bytes",
+            limits.message_bytes.to_string(),
+            settings::INT,
+        ),
         setting("num.partitions", "1".into(), settings::INT),
     ]
 }

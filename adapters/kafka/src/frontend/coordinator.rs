@@ -91,7 +91,9 @@ impl Groups {
         self.act(|state| {
             let caller = state.next_caller();
             state.joins.insert(caller, sender);
-            state.coordinator.join(join, caller, now, &mut state.effects);
+            state
+                .coordinator
+                .join(join, caller, now, &mut state.effects);
         });
         reply
     }
@@ -103,7 +105,9 @@ impl Groups {
         self.act(|state| {
             let caller = state.next_caller();
             state.syncs.insert(caller, sender);
-            state.coordinator.sync(sync, caller, now, &mut state.effects);
+            state
+                .coordinator
+                .sync(sync, caller, now, &mut state.effects);
         });
         reply
     }

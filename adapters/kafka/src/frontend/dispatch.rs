@@ -69,7 +69,10 @@ fn in_group(client: &Client, header: RequestHeader, mut body: Reader) -> Result<
             let syncing = membership::sync(client, Wire::read(body, version)?);
             later(header, syncing)
         }
-        ApiKey::Heartbeat => now(&header, &membership::heartbeat(client, Wire::read(body, version)?)),
+        ApiKey::Heartbeat => now(
+            &header,
+            &membership::heartbeat(client, Wire::read(body, version)?),
+        ),
         _ => {
             let response = membership::leave(client, Wire::read(body, version)?, version);
             now(&header, &response)
@@ -85,30 +88,38 @@ async fn administer(
 ) -> Result<Answer, Malformed> {
     let (header, body, v) = (&header, &mut body, header.version);
     Ok(match header.key {
-        ApiKey::Metadata => now(header, &metadata::answer(client, Wire::read(body, v)?, v).await),
-        ApiKey::ListOffsets => {
-            now(header, &list_offsets::answer(client, Wire::read(body, v)?, v).await)
-        }
+        ApiKey::Metadata => now(
+            header,
+            &metadata::answer(client, Wire::read(body, v)?, v).await,
+        ),
+        ApiKey::ListOffsets => now(
+            header,
+            &list_offsets::answer(client, Wire::read(body, v)?, v).await,
+        ),
         ApiKey::OffsetCommit => now(header, &offsets::commit(client, Wire::read(body, v)?).await),
         ApiKey::OffsetFetch => now(header, &offsets::fetch(client, Wire::read(body, v)?, v)),
-        ApiKey::FindCoordinator => {
-            now(header, &cluster::find_coordinator(client, Wire::read(body, v)?, v))
-        }
+        ApiKey::FindCoordinator => now(
+            header,
+            &cluster::find_coordinator(client, Wire::read(body, v)?, v),
+        ),
         ApiKey::DescribeGroups => now(header, &groups::describe(client, Wire::read(body, v)?)),
         ApiKey::ListGroups => now(header, &groups::list(client, Wire::read(body, v)?)),
         ApiKey::DeleteGroups => now(header, &groups::delete(client, Wire::read(body, v)?).await),
         ApiKey::CreateTopics => now(header, &topics::create(client, Wire::read(body, v)?).await),
-        ApiKey::DeleteTopics => now(header, &topics::delete(client, Wire::read(body, v)?, v).await),
-        ApiKey::CreatePartitions => {
-            now(header, &partitions::create(client, Wire::read(body, v)?).await)
-        }
-        ApiKey::InitProducerId => {
-            now(header, &producer_id::answer(client, Wire::read(body, v)?).await)
-        }
+        ApiKey::DeleteTopics => now(
+            header,
+            &topics::delete(client, Wire::read(body, v)?, v).await,
+        ),
+        ApiKey::CreatePartitions => now(
+            header,
+            &partitions::create(client, Wire::read(body, v)?).await,
+        ),
+        ApiKey::InitProducerId => now(
+            header,
+            &producer_id::answer(client, Wire::read(body, v)?).await,
+        ),
         ApiKey::DescribeConfigs => now(header, &configs::answer(client, Wire::read(body, v)?)),
-        ApiKey::DescribeCluster => {
-            now(header, &cluster::describe(client, Wire::read(body, v)?))
-        }
+        ApiKey::DescribeCluster => now(header, &cluster::describe(client, Wire::read(body, v)?)),
         other => return Err(Malformed(format!("{other:?} is answered elsewhere"))),
     })
 }

@@ -65,7 +65,10 @@ pub(super) fn batch_failure(bad: BadBatch) -> Failure {
         }
         BadBatch::Transactional => {
             let message = "transactions are not implemented";
-            (ErrorCode::TransactionalIdAuthorizationFailed, message.into())
+            (
+                ErrorCode::TransactionalIdAuthorizationFailed,
+                message.into(),
+            )
         }
     }
 }

@@ -48,7 +48,9 @@ pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchRespon
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
-    let enough = usize::try_from(request.min_bytes).unwrap_or(0).min(ANSWER_LIMIT);
+    let enough = usize::try_from(request.min_bytes)
+        .unwrap_or(0)
+        .min(ANSWER_LIMIT);
     loop {
         let round = look(&client, &request).await;
         let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
@@ -189,7 +191,12 @@ async fn read_records(
         return Ok(Bytes::new());
     }
     let mut records = BytesMut::new();
-    batches::put(&entries, client.broker().codecs(), topic.name(), &mut records);
+    batches::put(
+        &entries,
+        client.broker().codecs(),
+        topic.name(),
+        &mut records,
+    );
     Ok(records.freeze())
 }
 

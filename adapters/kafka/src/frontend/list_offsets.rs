@@ -114,7 +114,9 @@ fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
         (offset, time)
     });
     let mut since = timed.filter(|(_, time)| *time >= at);
-    since.next().map_or(last, |(offset, time)| (offset, Some(time)))
+    since
+        .next()
+        .map_or(last, |(offset, time)| (offset, Some(time)))
 }
 
 /// The message with the largest timestamp, found by halving: there is an entry at or after a time

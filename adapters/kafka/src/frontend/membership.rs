@@ -127,12 +127,18 @@ pub(super) fn leave(
         }]
     };
     let leavers: Vec<_> = members.iter().map(leaver).collect();
-    let left = client.service.groups().leave(&request.group_id.into(), &leavers);
-    let left = members.into_iter().zip(&left).map(|(member, left)| LeftMember {
-        member_id: member.member_id,
-        group_instance_id: member.group_instance_id,
-        error_code: code(left),
-    });
+    let left = client
+        .service
+        .groups()
+        .leave(&request.group_id.into(), &leavers);
+    let left = members
+        .into_iter()
+        .zip(&left)
+        .map(|(member, left)| LeftMember {
+            member_id: member.member_id,
+            group_instance_id: member.group_instance_id,
+            error_code: code(left),
+        });
     let members: Vec<_> = left.collect();
     let error_code = match members.first() {
         Some(only) if version < MANY_LEAVERS => only.error_code,

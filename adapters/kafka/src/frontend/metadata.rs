@@ -23,9 +23,14 @@ pub(super) async fn answer(
     request: MetadataRequest,
     version: i16,
 ) -> MetadataResponse {
-    let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
+    let asked = request
+        .topics
+        .filter(|topics| version > 0 || !topics.is_empty());
     let topics = match asked {
-        None => names::topics(client.broker()).iter().map(described).collect(),
+        None => names::topics(client.broker())
+            .iter()
+            .map(described)
+            .collect(),
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {

@@ -27,6 +27,9 @@ mod service;
 mod settings;
 mod topics;
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

@@ -54,10 +54,12 @@ pub(super) async fn commit(client: &Client, request: OffsetCommitRequest) -> Off
         let all = checked.iter_mut().flat_map(|(_, partitions)| partitions);
         all.for_each(|(_, code)| *code = refused);
     }
-    let topics = checked.into_iter().map(|(name, partitions)| CommittedTopic {
-        name,
-        partitions: partitions.into_iter().map(committed).collect(),
-    });
+    let topics = checked
+        .into_iter()
+        .map(|(name, partitions)| CommittedTopic {
+            name,
+            partitions: partitions.into_iter().map(committed).collect(),
+        });
     OffsetCommitResponse {
         topics: topics.collect(),
         ..Default::default()

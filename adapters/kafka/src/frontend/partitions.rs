@@ -51,7 +51,8 @@ async fn grow(client: &Client, asked: &GrowTopic, validate_only: bool) -> Result
     if let Some(assignments) = &asked.assignments {
         let is_whole = assignments.len() == (count - now) as usize;
         if !is_whole || assignments.iter().any(|one| one.broker_ids != [NODE]) {
-            let message = format!("each new partition goes to broker {NODE}, which is the only one");
+            let message =
+                format!("each new partition goes to broker {NODE}, which is the only one");
             return Err((ErrorCode::InvalidReplicaAssignment, message));
         }
     }

@@ -82,12 +82,7 @@ fn refusal(header: &RequestHeader, request: &ProduceRequest) -> Option<Failure> 
     is_transactional.then(|| (code, "transactions are not implemented".into()))
 }
 
-async fn append(
-    client: &Client,
-    topic: &str,
-    partition: PartitionProduce,
-    acks: i16,
-) -> Placed {
+async fn append(client: &Client, topic: &str, partition: PartitionProduce, acks: i16) -> Placed {
     let (broker, index) = (client.broker(), partition.index);
     let missing = || {
         let message = format!("no partition {index} of a topic `{topic}`");
@@ -128,10 +123,7 @@ fn durability(acks: i16) -> Durability {
     }
 }
 
-async fn confirmed(
-    topics: Vec<(String, Vec<(i32, Placed)>)>,
-    wait: Duration,
-) -> ProduceResponse {
+async fn confirmed(topics: Vec<(String, Vec<(i32, Placed)>)>, wait: Duration) -> ProduceResponse {
     let mut responses = Vec::with_capacity(topics.len());
     for (name, placed) in topics {
         let mut partitions = Vec::with_capacity(placed.len());
@@ -150,7 +142,9 @@ async fn produced(index: i32, placed: Placed, wait: Duration) -> PartitionProduc
     let outcome = match placed {
         Ok((appended, start)) => {
             let base = appended.base_offset.0.cast_signed();
-            confirm(appended.confirm, wait).await.map(|()| (base, start))
+            confirm(appended.confirm, wait)
+                .await
+                .map(|()| (base, start))
         }
         Err(failure) => Err(failure),
     };

@@ -72,7 +72,9 @@ pub(super) fn set(
     if name == "retention.ms" {
         spec.retention = match value.parse::<i64>() {
             Ok(-1) => Retention::Forever,
-            Ok(ms) if ms >= 0 => Retention::Time { ms: ms.unsigned_abs() },
+            Ok(ms) if ms >= 0 => Retention::Time {
+                ms: ms.unsigned_abs(),
+            },
             _ => return invalid(format!("retention.ms = {value}; -1 or milliseconds")),
         };
         return Ok(());

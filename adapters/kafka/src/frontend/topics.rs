@@ -59,7 +59,12 @@ async fn create_one(
 ) -> Result<CreatedTopic, Failure> {
     let (broker, name) = (client.broker(), &asked.name);
     let spec = spec_of(client, asked)?;
-    let exists = || (ErrorCode::TopicAlreadyExists, format!("topic `{name}` exists"));
+    let exists = || {
+        (
+            ErrorCode::TopicAlreadyExists,
+            format!("topic `{name}` exists"),
+        )
+    };
     if broker.topic(NAMESPACE, name).is_some() {
         return Err(exists());
     }
@@ -80,7 +85,11 @@ async fn create_one(
         name: setting.name.into(),
         value: Some(setting.value),
         read_only: false,
-        config_source: if setting.is_default { DEFAULT } else { SET_ON_TOPIC },
+        config_source: if setting.is_default {
+            DEFAULT
+        } else {
+            SET_ON_TOPIC
+        },
         is_sensitive: false,
     });
     Ok(CreatedTopic {
@@ -131,7 +140,11 @@ fn assigned(asked: &CreatableTopic) -> Result<u32, Failure> {
         let message = "an assignment beside a number of partitions or replicas";
         return Err((ErrorCode::InvalidRequest, message.into()));
     }
-    let numbers: HashSet<i32> = asked.assignments.iter().map(|one| one.partition_index).collect();
+    let numbers: HashSet<i32> = asked
+        .assignments
+        .iter()
+        .map(|one| one.partition_index)
+        .collect();
     let count = i32::try_from(asked.assignments.len()).unwrap_or(i32::MAX);
     let is_dense = (0..count).all(|number| numbers.contains(&number));
     let is_here = asked.assignments.iter().all(|one| one.broker_ids == [NODE]);
@@ -171,8 +184,14 @@ pub(super) async fn delete(
 async fn delete_one(client: &Client, asked: DeletableTopic) -> DeletedTopic {
     let broker = client.broker();
     let (found, missing) = match &asked.name {
-        Some(name) => (names::topic(broker, name), ErrorCode::UnknownTopicOrPartition),
-        None => (names::topic_by_id(broker, asked.topic_id), ErrorCode::UnknownTopicId),
+        Some(name) => (
+            names::topic(broker, name),
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        None => (
+            names::topic_by_id(broker, asked.topic_id),
+            ErrorCode::UnknownTopicId,
+        ),
     };
     let mut deleted = DeletedTopic {
         name: asked.name,

@@ -44,7 +44,9 @@ pub(crate) fn check(records: &Bytes) -> Result<Draft, BadBatch> {
     match length.checked_add(BEFORE_LENGTH) {
         Some(end) if end == records.len() => {}
         Some(end) if end < records.len() && length >= LENGTH - BEFORE_LENGTH => {
-            return Err(BadBatch::Invalid("more than one batch for a partition".into()));
+            return Err(BadBatch::Invalid(
+                "more than one batch for a partition".into(),
+            ));
         }
         _ => {
             let (says, is) = (header.length, records.len());
@@ -77,7 +79,9 @@ fn check_header(header: &BatchHeader, octets: usize) -> Result<(), BadBatch> {
     };
     let (count, last) = (header.count, header.last_offset_delta);
     if count < 1 || i64::from(last) + 1 != i64::from(count) {
-        return invalid(format!("{count} records with a last offset delta of {last}"));
+        return invalid(format!(
+            "{count} records with a last offset delta of {last}"
+        ));
     }
     let room = (octets - LENGTH) / SMALLEST_RECORD;
     if compression == Compression::None && count as usize > room {

@@ -100,7 +100,9 @@ fn unpack_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> io::Result<()>
 }
 
 fn too_large(limit: usize) -> io::Error {
-    io::Error::other(format!("the batch decompresses to more than {limit} octets"))
+    io::Error::other(format!(
+        "the batch decompresses to more than {limit} octets"
+    ))
 }
 
 fn cut_short() -> io::Error {

@@ -37,7 +37,9 @@ pub(crate) fn message_of(record: Record, timestamp: Option<Millis>) -> Message {
 pub(crate) fn record_of(message: &Message) -> (Record, Millis) {
     let annotations = &message.annotations;
     let routing_key = annotations.routing_key.as_ref();
-    let routing_key = routing_key.filter(|key| !key.is_empty()).map(Text::as_bytes);
+    let routing_key = routing_key
+        .filter(|key| !key.is_empty())
+        .map(Text::as_bytes);
     let mut headers = to_octets(&message.headers);
     carry(&message.props, annotations, &mut headers);
     let time = message.props.timestamp.or(annotations.appended);

@@ -86,7 +86,9 @@ impl Record {
     pub(super) fn size(&self) -> usize {
         let len = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
         let headers = self.headers.iter();
-        let headers: usize = headers.map(|(name, value)| name.len() + len(value) + 4).sum();
+        let headers: usize = headers
+            .map(|(name, value)| name.len() + len(value) + 4)
+            .sum();
         len(&self.key) + len(&self.value) + headers
     }
 
