@@ -167,11 +167,11 @@ impl Buffer {
     /// Waits for room, up to `patience`; returns whether there is some.
     pub(super) fn wait_for_room(&self, patience: Duration) -> bool {
         let mut state = self.state.lock();
-        if !self.is_full(&state) || state.stopped {
-            return true;
-        }
-        self.room.wait_for(&mut state, patience);
-        !self.is_full(&state)
+        let is_full = |state: &mut State| self.is_full(state) && !state.stopped;
+        !self
+            .room
+            .wait_while_for(&mut state, is_full, patience)
+            .timed_out()
     }
 
     /// Whether partitions came or went since the last call.

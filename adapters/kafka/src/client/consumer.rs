@@ -18,6 +18,7 @@ use super::{
     failure::failure,
     poller,
     producer::stopped,
+    reach::reach,
     settings::{ANSWER, Source},
     settler::KafkaSettler,
     start::{ends, start},
@@ -89,7 +90,9 @@ fn open(address: &Address, source: &Source) -> Result<(KafkaConsumer, KafkaSettl
     let context = Context {
         buffer: Arc::clone(&buffer),
     };
-    let consumer = source.settings(address)?.create_with_context(context);
+    let config = source.settings(address)?;
+    reach(&config)?;
+    let consumer = config.create_with_context(context);
     let consumer: BaseConsumer<Context> = consumer.map_err(|error| failure("connect", error))?;
     let metadata = consumer.fetch_metadata(Some(&source.topic), ANSWER);
     let metadata = metadata.map_err(|error| failure("connect", error))?;

@@ -20,6 +20,7 @@ mod limit;
 mod poller;
 mod prefix;
 mod producer;
+mod reach;
 mod record;
 mod settings;
 mod settler;

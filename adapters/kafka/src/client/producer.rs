@@ -18,6 +18,7 @@ use super::{
     assignment::partitions,
     failure::{failure, undelivered},
     limit::message_limit,
+    reach::reach,
     record::{Outgoing, outgoing},
     settings::{ANSWER, common, producer},
 };
@@ -181,6 +182,7 @@ fn open(address: &Address, topic: &str) -> Result<FutureProducer> {
 
 /// Whether the topic is there. Blocks.
 pub(super) fn probe(config: &ClientConfig, topic: &str) -> Result<()> {
+    reach(config)?;
     let client: BaseConsumer = config.create().map_err(|error| failure("connect", error))?;
     let metadata = client.fetch_metadata(Some(topic), ANSWER);
     let metadata = metadata.map_err(|error| failure("connect", error))?;
