@@ -102,7 +102,10 @@ impl<'a> Session<'a> {
             self.start_what_can_be();
             self.tell_state();
             if self.jobs_ended && self.is_quiet() {
-                break self.source_failed.take().map_or(Ok(()), |e| Err(End::Failed(e)));
+                break self
+                    .source_failed
+                    .take()
+                    .map_or(Ok(()), |e| Err(End::Failed(e)));
             }
             match self.step(shutdown).await {
                 Ok(true) => {}
@@ -247,6 +250,10 @@ impl<'a> Session<'a> {
 
     /// Settles what is confirmed before the pipe stops with an error.
     async fn settle_the_rest(&mut self) {
+        if let Some(results) = some_or_done(self.sending.take()).await {
+            // The pipe stops already: a second reason adds nothing.
+            drop(self.flow.results(Instant::now(), results));
+        }
         let under_way = some_or_done(self.settling.take()).await;
         let rest = self.flow.take_settlements();
         let last = match rest.is_empty() {

@@ -48,6 +48,7 @@ struct SourceState {
     acks: watch::Sender<usize>,
     opened: AtomicUsize,
     disconnect_after: Mutex<Option<usize>>,
+    cut: Mutex<Error>,
     end: Mutex<EndOf>,
     destination: Mutex<Option<FakeDestination>>,
 }
@@ -69,6 +70,7 @@ impl FakeSource {
             acks: watch::Sender::default(),
             opened: AtomicUsize::default(),
             disconnect_after: Mutex::default(),
+            cut: Mutex::new(Error::new(ErrorKind::Disconnected, "receive", "cut")),
             end: Mutex::new(EndOf::Messages),
             destination: Mutex::default(),
         }))
@@ -87,6 +89,12 @@ impl FakeSource {
     pub(super) fn disconnects_after(self, messages: usize) -> Self {
         *self.0.disconnect_after.lock() = Some(messages);
         self
+    }
+
+    pub(super) fn fails_after(self, messages: usize) -> Self {
+        let message = format!("line {} is no envelope", messages + 1);
+        *self.0.cut.lock() = Error::new(ErrorKind::Invalid, "receive", message);
+        self.disconnects_after(messages)
     }
 
     /// Checks at each ack that the message has arrived there.
@@ -145,8 +153,11 @@ impl Consumer for FakeSource {
             && *left == 0
         {
             *left = usize::MAX;
-            self.requeue();
-            return Err(Error::new(ErrorKind::Disconnected, "receive", "cut"));
+            let error = self.0.cut.lock().clone();
+            if error.kind() == ErrorKind::Disconnected {
+                self.requeue();
+            }
+            return Err(error);
         }
         let mut batch = Vec::new();
         let mut bytes = 0;

@@ -275,6 +275,16 @@ async fn a_cumulative_source_is_never_acked_past_what_was_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_fails_for_good_lets_what_came_before_arrive_first() {
+    let source = FakeSource::new(numbered(500, 1)).fails_after(300);
+    let destination = FakeDestination::new(fail_once(ErrorKind::Transient, 10)).stops_at_failure();
+    let error = run(pipe(&source, &destination)).await.unwrap_err();
+    assert_eq!(error.to_string(), "receive: line 301 is no envelope");
+    assert_eq!(destination.arrived(), all(300));
+    assert_eq!(source.acked(), all(300));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_is_not_there_ends_a_pipe_that_insists() {
     let source = FakeSource::new(numbered(10, 1));
     let destination = FakeDestination::new(|_, _| Ok(())).cannot_be_opened();
