@@ -57,11 +57,7 @@ impl Channel {
         let queue = subscription.topic()?.name().clone();
         refuse_arguments(&arguments, &queue, &[])?;
         let tag = self.tag(consumer_tag);
-        if self.shared.consumers.lock().contains_key(&tag) {
-            return Err(Refusal::not_allowed(format!(
-                "attempt to reuse consumer tag '{tag}'"
-            )));
-        }
+        self.check_tag(&tag)?;
         let attach = Attach {
             owner: self.owner,
             credit: self.credit(no_ack),

@@ -26,7 +26,7 @@ pub(super) struct Publishing {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) publishing: Publishing,
-    pub(super) properties: Properties,
+    pub(super) properties: Box<Properties>,
     /// The entry's body: properties and message body as received.
     pub(super) stored: Bytes,
 }
@@ -39,7 +39,7 @@ pub(super) enum Incoming {
     /// Bodies come next.
     Body {
         publishing: Publishing,
-        properties: Properties,
+        properties: Box<Properties>,
         stored: BytesMut,
         missing: usize,
     },
@@ -112,12 +112,12 @@ fn header(publishing: Publishing, frame: Frame, message_max: usize) -> Handled<P
         )));
     }
     let stored = stored::begin(&raw, missing.min(EAGER));
-    Ok(progress(publishing, properties, stored, missing))
+    Ok(progress(publishing, Box::new(properties), stored, missing))
 }
 
 fn progress(
     publishing: Publishing,
-    properties: Properties,
+    properties: Box<Properties>,
     stored: BytesMut,
     missing: usize,
 ) -> Progress {

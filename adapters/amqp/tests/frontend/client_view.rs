@@ -1,9 +1,7 @@
 //! What lapin, a client of RabbitMQ, sees of the frontend.
 
-mod harness;
-
+use crate::harness::Server;
 use futures::StreamExt;
-use harness::Server;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
@@ -18,7 +16,7 @@ async fn connect(server: &Server) -> Connection {
     let url = format!("amqp://guest:guest@{}/%2f", server.address);
     Connection::connect(&url, ConnectionProperties::default())
         .await
-        .unwrap()
+        .expect("no refusal")
 }
 
 async fn declare(channel: &Channel, queue: &str) {
@@ -26,7 +24,7 @@ async fn declare(channel: &Channel, queue: &str) {
     channel
         .queue_declare(queue.into(), options, FieldTable::default())
         .await
-        .unwrap();
+        .expect("no refusal");
 }
 
 /// Publishes in confirm mode; `true` where the broker acked.
@@ -35,25 +33,25 @@ async fn publish(channel: &Channel, queue: &str, body: &[u8], properties: BasicP
     let confirm = channel
         .basic_publish("".into(), queue.into(), options, body, properties)
         .await
-        .unwrap();
-    confirm.await.unwrap().is_ack()
+        .expect("no refusal");
+    confirm.await.expect("no refusal").is_ack()
 }
 
 async fn get(channel: &Channel, queue: &str) -> Option<(Vec<u8>, bool, u64)> {
     let message = channel
         .basic_get(queue.into(), BasicGetOptions::default())
         .await
-        .unwrap()?;
+        .expect("an answer")?;
     let delivery = message.delivery;
     Some((delivery.data, delivery.redelivered, delivery.delivery_tag))
 }
 
 async fn confirming(connection: &Connection) -> Channel {
-    let channel = connection.create_channel().await.unwrap();
+    let channel = connection.create_channel().await.expect("no refusal");
     channel
         .confirm_select(ConfirmSelectOptions::default())
         .await
-        .unwrap();
+        .expect("no refusal");
     channel
 }
 

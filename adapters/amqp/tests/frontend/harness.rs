@@ -16,22 +16,24 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A running frontend; it ends with this value.
-pub struct Server {
-    pub address: SocketAddr,
-    pub broker: Broker,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) broker: Broker,
     _shutdown: DropGuard,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut codecs = Codecs::default();
         standpipe_amqp::codec::register(&mut codecs);
         let store = Arc::new(MemoryStore::new());
         let broker = Broker::open(store, codecs, Options::default())
             .await
-            .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+            .expect("an empty store opens");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
         let shutdown = CancellationToken::new();
         let serving = Arc::new(AmqpFrontend).serve(listener, broker.clone(), shutdown.clone());
         tokio::spawn(serving);
@@ -42,12 +44,14 @@ impl Server {
         }
     }
 
-    pub async fn raw(&self) -> Raw {
-        Raw(TcpStream::connect(self.address).await.unwrap())
+    pub(crate) async fn raw(&self) -> Raw {
+        Raw(TcpStream::connect(self.address)
+            .await
+            .expect("the server listens"))
     }
 
     /// Fails unless a new client can open a connection and a channel.
-    pub async fn check_alive(&self) {
+    pub(crate) async fn check_alive(&self) {
         let mut client = self.raw().await;
         client.send(&opening()).await;
         client.until(&[10, 41]).await;
@@ -55,29 +59,29 @@ impl Server {
 }
 
 /// A client that says exactly what a test wants said.
-pub struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     /// Sends; that the server has hung up is no failure here.
-    pub async fn send(&mut self, octets: &[u8]) {
+    pub(crate) async fn send(&mut self, octets: &[u8]) {
         let _ = self.0.write_all(octets).await;
     }
 
     /// Everything until the server hangs up.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
         let _ = self.0.read_to_end(&mut octets).await;
         octets
     }
 
     /// Reads frames until a method of this class and number; returns its arguments.
-    pub async fn until(&mut self, class_and_method: &[u8; 2]) -> Vec<u8> {
+    pub(crate) async fn until(&mut self, class_and_method: &[u8; 2]) -> Vec<u8> {
         loop {
             let mut head = [0; 7];
-            self.0.read_exact(&mut head).await.unwrap();
+            self.0.read_exact(&mut head).await.expect("another frame");
             let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
             let mut payload = vec![0; size + 1];
-            self.0.read_exact(&mut payload).await.unwrap();
+            self.0.read_exact(&mut payload).await.expect("its payload");
             payload.pop();
             let [class, method] = *class_and_method;
             if head[0] == 1 && payload[..4] == [0, class, 0, method] {
@@ -87,53 +91,61 @@ impl Raw {
     }
 
     /// The reply code with which the server closes the connection.
-    pub async fn close_code(&mut self) -> u16 {
+    pub(crate) async fn close_code(&mut self) -> u16 {
         let arguments = self.until(&[10, 50]).await;
         u16::from_be_bytes([arguments[0], arguments[1]])
     }
 }
 
-pub fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![kind];
     out.extend(channel.to_be_bytes());
-    out.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
+    out.extend(
+        u32::try_from(payload.len())
+            .expect("test data is small")
+            .to_be_bytes(),
+    );
     out.extend(payload);
     out.push(0xCE);
     out
 }
 
-pub fn method(channel: u16, class: u8, number: u8, arguments: &[u8]) -> Vec<u8> {
+pub(crate) fn method(channel: u16, class: u8, number: u8, arguments: &[u8]) -> Vec<u8> {
     frame(1, channel, &[&[0, class, 0, number], arguments].concat())
 }
 
-pub fn start_ok(mechanism: &[u8], response: &[u8]) -> Vec<u8> {
+pub(crate) fn start_ok(mechanism: &[u8], response: &[u8]) -> Vec<u8> {
     let mut arguments = vec![0, 0, 0, 0];
-    arguments.push(u8::try_from(mechanism.len()).unwrap());
+    arguments.push(u8::try_from(mechanism.len()).expect("a short string"));
     arguments.extend(mechanism);
-    arguments.extend(u32::try_from(response.len()).unwrap().to_be_bytes());
+    arguments.extend(
+        u32::try_from(response.len())
+            .expect("test data is small")
+            .to_be_bytes(),
+    );
     arguments.extend(response);
     arguments.extend(b"\x05en_US");
     method(0, 10, 11, &arguments)
 }
 
 /// All that a client says up to `connection.open`, with heartbeats every `heartbeat` seconds.
-pub fn opening_with(heartbeat: u8) -> Vec<u8> {
+pub(crate) fn opening_with(heartbeat: u8) -> Vec<u8> {
     let tune_ok = method(0, 10, 31, &[0, 0, 0, 2, 0, 0, 0, heartbeat]);
     let open = method(0, 10, 40, b"\x01/\x00\x00");
     let header = b"AMQP\x00\x00\x09\x01".to_vec();
     [header, start_ok(b"PLAIN", b"\0guest\0guest"), tune_ok, open].concat()
 }
 
-pub fn opening() -> Vec<u8> {
+pub(crate) fn opening() -> Vec<u8> {
     opening_with(0)
 }
 
-pub fn open_channel() -> Vec<u8> {
+pub(crate) fn open_channel() -> Vec<u8> {
     method(1, 20, 10, &[0])
 }
 
 /// `basic.publish` of `body` to queue `q`, its header and its body.
-pub fn publish(body: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(body: &[u8]) -> Vec<u8> {
     let mut header = vec![0, 60, 0, 0];
     header.extend((body.len() as u64).to_be_bytes());
     header.extend([0, 0]);

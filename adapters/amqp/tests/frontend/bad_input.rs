@@ -1,8 +1,8 @@
 //! What no good client sends is refused or ends its connection, and nobody else notices.
 
-mod harness;
-
-use harness::{Server, frame, method, open_channel, opening, opening_with, publish, start_ok};
+use crate::harness::{
+    Server, frame, method, open_channel, opening, opening_with, publish, start_ok,
+};
 
 #[tokio::test]
 async fn another_protocol_is_answered_with_ours_and_closed() {

@@ -1,0 +1,5 @@
+//! The frontend from outside: over TCP, with a broker in memory behind it.
+
+mod bad_input;
+mod client_view;
+mod harness;
