@@ -121,19 +121,24 @@ async fn next_answer(
     client: &Client,
     patience: Duration,
 ) -> Result<Answer, End> {
-    let late = |what: &str| End::Refused(format!("no {what} within {} s", patience.as_secs()));
+    let late =
+        |what: &str, time: Duration| End::Refused(format!("no {what} within {} s", time.as_secs()));
     let begun = tokio::time::Instant::now();
     let filled = timeout(patience, fill(from, buffer, 4)).await;
-    filled.map_err(|_| late("request"))??;
+    filled.map_err(|_| late("request", patience))??;
     let size = buffer.get_i32();
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= REQUEST_LIMIT)
         .ok_or_else(|| End::Refused(format!("a request of {size} octets")))?;
-    let room = patience.saturating_sub(begun.elapsed()).min(RECEIVE);
+    let room = if patience == FIRST_REQUEST {
+        patience.saturating_sub(begun.elapsed())
+    } else {
+        RECEIVE
+    };
     let _admitted = client.service.intake().admit(size).await;
     let filled = timeout(room, fill(from, buffer, size)).await;
-    filled.map_err(|_| late("whole request"))??;
+    filled.map_err(|_| late("whole request", room))??;
     let (header, body) = RequestHeader::read(buffer.split_to(size).freeze())?;
     let (key, version) = (header.key, header.version);
     dispatch(client, header, body)

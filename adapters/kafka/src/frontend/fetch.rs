@@ -20,8 +20,9 @@ use crate::codec::{
     error_code::ErrorCode,
 };
 
-/// Octets of one answer, whatever the client would take; the first batch comes whatever its size.
-const ANSWER_LIMIT: usize = 16 << 20;
+/// Octets of one answer, whatever the client would take: a client that does not read holds as much.
+/// The first batch comes whatever its size.
+const ANSWER_LIMIT: usize = 8 << 20;
 /// Entries read of a partition at once.
 const ENTRIES: usize = 4096;
 /// The longest wait that a client is granted.
@@ -150,7 +151,7 @@ async fn read(
         }
     };
     round.ends.push((topic.clone(), number, bounds.stable));
-    let records = if room == 0 || from == bounds.stable {
+    let records = if from == bounds.stable || (room == 0 && round.bytes > 0) {
         Ok(Bytes::new())
     } else {
         let wanted = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
