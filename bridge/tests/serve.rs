@@ -1,60 +1,24 @@
 //! The daemon's life: it says where it is, refuses what it must, and ends cleanly.
 
+mod daemon;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
-/// A daemon in memory on free ports; killed when dropped.
-struct Daemon {
-    child: Child,
-    ports: Value,
+use daemon::Daemon;
+
+fn signal(daemon: &Daemon, signal: Signal) {
+    let pid = Pid::from_raw(daemon.child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
-impl Daemon {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_standpipe"))
-            .args(["serve", "--ephemeral"])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
-        let ports = serde_json::from_str(&line).unwrap_or_else(|_| {
-            let mut stderr = String::new();
-            let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
-            panic!("no ports but {line:?}: {stderr}")
-        });
-        Self { child, ports }
-    }
-
-    fn address(&self, protocol: &str) -> &str {
-        self.ports[protocol].as_str().unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    fn end(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn end(mut daemon: Daemon) -> Option<i32> {
+    daemon.child.wait().unwrap().code()
 }
 
 fn get(address: &str, path: &str) -> String {
@@ -78,12 +42,12 @@ fn every_protocol_listens_where_the_line_says() {
 fn sigterm_and_the_end_of_stdin_are_clean_ends() {
     for signal in [Signal::TERM, Signal::INT] {
         let daemon = Daemon::start(&[]);
-        daemon.signal(signal);
-        assert_eq!(daemon.end(), Some(0));
+        self::signal(&daemon, signal);
+        assert_eq!(end(daemon), Some(0));
     }
     let mut daemon = Daemon::start(&[]);
     drop(daemon.child.stdin.take());
-    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(end(daemon), Some(0));
 }
 
 #[test]
