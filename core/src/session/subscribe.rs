@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Events that wait to be taken before no more is read.
-const OUTBOX_EVENTS: usize = 8;
+const OUTBOX_EVENTS: usize = 4;
 /// Requests whose answers wait for the disk before no more are taken.
 const ANSWERS: usize = 256;
 /// Octets of one event's messages, unless a single one is larger.
-const EVENT_BYTES: usize = 1 << 20;
+const EVENT_BYTES: usize = 256 << 10;
 /// How often a drain looks again at what others do.
 const DRAIN_TICK: Duration = Duration::from_millis(50);
 

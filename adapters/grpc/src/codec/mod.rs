@@ -1,6 +1,7 @@
 //! [`proto`](crate::proto) messages ⇄ the messages of core. Nothing that core can say is lost.
 
 mod admin;
+mod bounded;
 mod error;
 mod event;
 mod message;
@@ -12,6 +13,7 @@ mod tests;
 mod value;
 
 pub(crate) use admin::{topic_from_proto, topic_to_proto};
+pub use bounded::{BoundedCodec, BoundedDecoder};
 pub(crate) use error::{error_to_proto, status_to_error, to_status};
 pub(crate) use event::{event_from_proto, event_to_proto};
 pub use message::{message_from_proto, message_to_proto};

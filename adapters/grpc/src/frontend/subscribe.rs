@@ -2,7 +2,7 @@
 
 use standpipe_core::{
     broker::Broker,
-    session::{self, CHANNEL_DEPTH, Event, Open, REQUEST_DEPTH, Request},
+    session::{self, EVENT_DEPTH, Event, Open, REQUEST_DEPTH, Request},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,7 @@ async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Status> {
     let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
-    let (events, receiver) = mpsc::channel(CHANNEL_DEPTH);
+    let (events, receiver) = mpsc::channel(EVENT_DEPTH);
     let serving = async {
         let (served, ()) = tokio::join!(
             session::subscribe(&broker, open, requests, events),

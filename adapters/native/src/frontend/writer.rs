@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use standpipe_core::{
     Error, ErrorKind, Result,
-    session::{CHANNEL_DEPTH, Event, Outcome},
+    session::{CHANNEL_DEPTH, EVENT_DEPTH, Event, Outcome},
 };
 use tokio::{io::AsyncWriteExt as _, net::tcp::OwnedWriteHalf, sync::mpsc};
 
@@ -30,7 +30,7 @@ pub(super) struct Outgoing {
 
 pub(super) fn outlets() -> (Outlets, Outgoing) {
     let (outcomes, outcomes_out) = mpsc::channel(CHANNEL_DEPTH);
-    let (events, events_out) = mpsc::channel(CHANNEL_DEPTH);
+    let (events, events_out) = mpsc::channel(EVENT_DEPTH);
     let (frames, frames_out) = mpsc::channel(CHANNEL_DEPTH);
     let outlets = Outlets {
         outcomes,

@@ -1,0 +1,220 @@
+//! A limit on how many things one request holds, looked at before any of them takes memory.
+//!
+//! Decoded, the smallest message or header takes hundreds of times the two octets that it takes on
+//! the wire, so a limit on octets alone bounds nothing.
+
+use std::{any::TypeId, marker::PhantomData};
+
+use bytes::Buf;
+use prost::{
+    Message,
+    encoding::{WireType, decode_key, decode_varint},
+};
+use tonic::{
+    Status,
+    codec::{Codec, DecodeBuf, Decoder},
+};
+use tonic_prost::{ProstCodec, ProstEncoder};
+
+use crate::proto;
+
+/// Nested things (messages, headers, values, settlements) of one request.
+const THINGS: usize = 256 << 10;
+/// Levels that are looked into; what nests deeper is refused when it is decoded.
+const DEPTH: usize = 128;
+
+/// Protobuf, with a limit on the number of nested things before they are decoded.
+#[derive(Debug, Clone)]
+pub struct BoundedCodec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for BoundedCodec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, U> Codec for BoundedCodec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = ProstEncoder<T>;
+    type Decoder = BoundedDecoder<U>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<T, U>::default().encoder()
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        BoundedDecoder(PhantomData)
+    }
+}
+
+/// Decodes what stays below the limit.
+#[derive(Debug, Clone)]
+pub struct BoundedDecoder<U>(PhantomData<U>);
+
+impl<U: Message + Default + 'static> Decoder for BoundedDecoder<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        let octets = source.copy_to_bytes(source.remaining());
+        let mut left = THINGS;
+        let fits = Shape::of::<U>().is_none_or(|shape| shape.fits(&octets, &mut left, DEPTH));
+        if !fits {
+            let message = format!("more than {THINGS} messages, headers and values in one request");
+            return Err(Status::out_of_range(message));
+        }
+        let decoded = U::decode(octets).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Some(decoded))
+    }
+}
+
+/// What holds others of which there can be many.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    PublishRequest,
+    Publication,
+    Message,
+    Header,
+    Value,
+    ValueList,
+    ValueTable,
+    SubscribeRequest,
+    Settle,
+    CommitOffsets,
+    Leaf,
+}
+
+impl Shape {
+    /// The shape of what clients send; what servers send is trusted.
+    fn of<U: 'static>() -> Option<Self> {
+        let id = TypeId::of::<U>();
+        if id == TypeId::of::<proto::PublishRequest>() {
+            return Some(Self::PublishRequest);
+        }
+        (id == TypeId::of::<proto::SubscribeRequest>()).then_some(Self::SubscribeRequest)
+    }
+
+    /// What a field holds, by its number in the .proto.
+    fn field(self, number: u32) -> Option<Self> {
+        Some(match (self, number) {
+            (Self::PublishRequest, 3) => Self::Publication,
+            (Self::Publication, 2) => Self::Message,
+            (Self::Message, 3) | (Self::ValueTable, 1) => Self::Header,
+            (Self::Header, 2) | (Self::ValueList, 1) => Self::Value,
+            (Self::Value, 17) => Self::ValueList,
+            (Self::Value, 18) => Self::ValueTable,
+            (Self::SubscribeRequest, 3) => Self::Settle,
+            (Self::SubscribeRequest, 5) => Self::CommitOffsets,
+            (Self::Settle | Self::CommitOffsets, 2) => Self::Leaf,
+            _ => return None,
+        })
+    }
+
+    /// Whether no more than `left` things nest in it. What does not parse is left to the decoder,
+    /// which stops at the same place.
+    fn fits(self, mut octets: &[u8], left: &mut usize, depth: usize) -> bool {
+        if depth == 0 {
+            return true;
+        }
+        while !octets.is_empty() {
+            let Ok((number, wire_type)) = decode_key(&mut octets) else {
+                return true;
+            };
+            let length = match wire_type {
+                WireType::Varint => {
+                    if decode_varint(&mut octets).is_err() {
+                        return true;
+                    }
+                    0
+                }
+                WireType::SixtyFourBit => 8,
+                WireType::ThirtyTwoBit => 4,
+                WireType::LengthDelimited => {
+                    let length = decode_varint(&mut octets).unwrap_or(u64::MAX);
+                    usize::try_from(length).unwrap_or(usize::MAX)
+                }
+                // Groups are not in our .proto; the decoder skips them without keeping anything.
+                WireType::StartGroup | WireType::EndGroup => 0,
+            };
+            let Some((content, rest)) = octets.split_at_checked(length) else {
+                return true;
+            };
+            octets = rest;
+            let nested = self.field(number);
+            let nested = nested.filter(|_| wire_type == WireType::LengthDelimited);
+            if let Some(nested) = nested {
+                *left = left.saturating_sub(1);
+                if *left == 0 || !nested.fits(content, left, depth - 1) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(request: &proto::PublishRequest) -> bool {
+        let mut left = THINGS;
+        Shape::PublishRequest.fits(&request.encode_to_vec(), &mut left, DEPTH)
+    }
+
+    fn request(message: proto::Message, count: usize) -> proto::PublishRequest {
+        let publication = proto::Publication {
+            sequence: 0,
+            message: Some(message),
+        };
+        proto::PublishRequest {
+            messages: vec![publication; count],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_million_empty_messages_are_refused_before_they_are_decoded() {
+        assert!(fits(&request(proto::Message::default(), 1000)));
+        assert!(!fits(&request(proto::Message::default(), 1_000_000)));
+    }
+
+    #[test]
+    fn a_million_empty_headers_and_values_are_refused() {
+        let headers = vec![proto::Header::default(); 1_000_000];
+        let message = proto::Message {
+            headers,
+            ..Default::default()
+        };
+        assert!(!fits(&request(message, 1)));
+        let list = proto::ValueList {
+            items: vec![proto::Value::default(); 1_000_000],
+        };
+        let value = proto::Value {
+            kind: Some(proto::value::Kind::List(list)),
+        };
+        let message = proto::Message {
+            headers: vec![proto::Header {
+                value: Some(value),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert!(!fits(&request(message, 1)));
+    }
+
+    #[test]
+    fn a_payload_that_looks_like_a_request_is_not_looked_into() {
+        let inner = request(proto::Message::default(), 1_000_000);
+        let message = proto::Message {
+            payload: Some(inner.encode_to_vec().into()),
+            ..Default::default()
+        };
+        assert!(fits(&request(message, 1)));
+    }
+}
