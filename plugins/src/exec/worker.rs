@@ -59,73 +59,107 @@ async fn run_child(
     batches: &mut mpsc::Receiver<Batch>,
     ledger: &mut Ledger,
 ) -> Result<(), String> {
-    let mut child = Child::start(command).map_err(|error| format!("it cannot start: {error}"))?;
-    let mut lines = Lines::new(settings.output_bytes);
-    let mut unwritten = BytesMut::new();
-    ledger.give(first, &mut unwritten);
-    ledger.answer();
-    let mut heard = Instant::now();
-    let mut over = false;
-    loop {
-        if over && unwritten.is_empty() {
-            child.stdin = None;
+    let child = Child::start(command).map_err(|error| format!("it cannot start: {error}"))?;
+    let mut run = Run {
+        child,
+        ledger,
+        lines: Lines::new(settings.output_bytes),
+        unwritten: BytesMut::new(),
+        heard: Instant::now(),
+        over: false,
+    };
+    run.give(first);
+    while run.step(settings, batches).await? {}
+    let ended_early = run.child.stdin.is_some() || !run.unwritten.is_empty();
+    run.child.end(settings.patience).await?;
+    if ended_early {
+        return Err("it ended before its input did".to_owned());
+    }
+    if let Some(line) = run.lines.rest() {
+        run.ledger.take(line)?;
+    }
+    run.ledger.end()?;
+    run.ledger.answer();
+    Ok(())
+}
+
+/// A child at work.
+struct Run<'a> {
+    child: Child,
+    ledger: &'a mut Ledger,
+    lines: Lines,
+    unwritten: BytesMut,
+    /// When it last wrote something, or was given something while it owed nothing.
+    heard: Instant,
+    /// Nobody gives it any more.
+    over: bool,
+}
+
+impl Run<'_> {
+    fn give(&mut self, batch: Batch) {
+        if !self.ledger.is_open() {
+            self.heard = Instant::now();
         }
-        lines.make_room();
-        let closing = child.stdin.is_none();
-        let idle = !ledger.is_open();
-        let patience = if closing || !unwritten.is_empty() {
+        self.ledger.give(batch, &mut self.unwritten);
+        self.ledger.answer();
+    }
+
+    /// Waits for the next event; false at the end of the child's output.
+    async fn step(
+        &mut self,
+        settings: Settings,
+        batches: &mut mpsc::Receiver<Batch>,
+    ) -> Result<bool, String> {
+        let written_all = self.unwritten.is_empty();
+        if self.over && written_all {
+            self.child.stdin = None;
+        }
+        self.lines.make_room();
+        let closing = self.child.stdin.is_none();
+        let takes_more = !closing && !self.over && self.unwritten.len() < UNWRITTEN_LIMIT;
+        let patience = if closing || !written_all {
             settings.patience
         } else {
             settings.quiet
         };
         tokio::select! {
-            read = child.stdout.read_buf(&mut lines.buffer) => {
+            read = self.child.stdout.read_buf(&mut self.lines.buffer) => {
                 if read.map_err(|error| format!("its output cannot be read: {error}"))? == 0 {
-                    break;
+                    return Ok(false);
                 }
-                heard = Instant::now();
-                while let Some(line) = lines.next()? {
-                    ledger.take(line)?;
-                }
-                ledger.answer();
+                self.take_lines()?;
             }
-            written = write(&mut child.stdin, &unwritten) => match written {
-                Ok(count) => unwritten.advance(count),
+            written = write(&mut self.child.stdin, &self.unwritten) => match written {
+                Ok(count) => self.unwritten.advance(count),
                 // It has closed its stdin; its output and its exit say why.
-                Err(_) => child.stdin = None,
+                Err(_) => self.child.stdin = None,
             },
-            batch = batches.recv(), if !closing && !over && unwritten.len() < UNWRITTEN_LIMIT => {
-                match batch {
-                    Some(batch) => {
-                        ledger.give(batch, &mut unwritten);
-                        ledger.answer();
-                        if idle {
-                            heard = Instant::now();
-                        }
-                    }
-                    None => over = true,
-                }
-            }
-            () = tokio::time::sleep_until(heard + patience), if closing || !idle => {
-                if closing || !unwritten.is_empty() {
+            batch = batches.recv(), if takes_more => match batch {
+                Some(batch) => self.give(batch),
+                None => self.over = true,
+            },
+            () = tokio::time::sleep_until(self.heard + patience),
+                if closing || self.ledger.is_open() =>
+            {
+                if closing || !written_all {
                     return Err(format!("it did nothing for {patience:?}"));
                 }
-                child.stdin = None;
-                heard = Instant::now();
+                // What it buffers it writes at the end of its input.
+                self.child.stdin = None;
+                self.heard = Instant::now();
             }
         }
+        Ok(true)
     }
-    let ended_early = child.stdin.is_some() || !unwritten.is_empty();
-    child.end(settings.patience).await?;
-    if ended_early {
-        return Err("it ended before its input did".to_owned());
+
+    fn take_lines(&mut self) -> Result<(), String> {
+        self.heard = Instant::now();
+        while let Some(line) = self.lines.next()? {
+            self.ledger.take(line)?;
+        }
+        self.ledger.answer();
+        Ok(())
     }
-    if let Some(line) = lines.rest() {
-        ledger.take(line)?;
-    }
-    ledger.end()?;
-    ledger.answer();
-    Ok(())
 }
 
 /// Writes some of `octets`; waits for ever where there are none, or nobody to write to.

@@ -1,6 +1,10 @@
 //! The flow under any order of results.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use proptest::{collection::vec, prelude::*};
 use tokio::time::Instant;
@@ -63,6 +67,40 @@ fn result(word: u8) -> Result<()> {
     Err(Error::new(kind, "send", "as drawn"))
 }
 
+/// Sends a batch to a destination that keeps order: it refuses what comes behind a failure of its
+/// lane.
+fn send(
+    sources: &[Source],
+    messages: &[Message],
+    words: &mut impl Iterator<Item = u8>,
+    owed: &mut HashMap<u64, usize>,
+    last_sent: &mut HashMap<u64, u64>,
+) -> Result<Vec<Result<()>>, TestCaseError> {
+    let mut results = Vec::new();
+    let mut failed: HashSet<u64> = HashSet::new();
+    for message in messages {
+        let n = number(message);
+        let lane = sources[n as usize].0;
+        let drawn = match failed.contains(&lane) {
+            true => Err(Error::new(ErrorKind::Transient, "send", "behind a failure")),
+            false => result(words.next().unwrap()),
+        };
+        match &drawn {
+            Err(error) if error.kind() == ErrorKind::TooLarge => {}
+            Err(_) => {
+                failed.insert(lane);
+            }
+            Ok(()) => {
+                let before = last_sent.insert(lane, n).unwrap_or(0);
+                prop_assert!(before <= n, "{n} after {before} on lane {lane}");
+                *owed.get_mut(&n).unwrap() -= 1;
+            }
+        }
+        results.push(drawn);
+    }
+    Ok(results)
+}
+
 proptest! {
     /// Whatever fails, each source message is settled once, after all that came of it was
     /// confirmed or buried; what is sent keeps its lane's order; a cumulative source is acked in
@@ -90,29 +128,7 @@ proptest! {
         let mut settled = Vec::new();
         loop {
             if let Some(messages) = flow.next_batch(now) {
-                let mut results = Vec::new();
-                // A destination that keeps order refuses what comes behind a failure of its lane.
-                let mut failed: HashMap<u64, ErrorKind> = HashMap::new();
-                for message in &messages {
-                    let n = number(message);
-                    let lane = sources[n as usize].0;
-                    let drawn = match failed.get(&lane) {
-                        Some(kind) => Err(Error::new(*kind, "send", "behind a failure")),
-                        None => result(words.next().unwrap()),
-                    };
-                    match &drawn {
-                        Err(error) if error.kind() != ErrorKind::TooLarge => {
-                            failed.insert(lane, ErrorKind::Transient);
-                        }
-                        Ok(()) => {
-                            let before = last_sent.insert(lane, n).unwrap_or(0);
-                            prop_assert!(before <= n, "{n} after {before} on lane {lane}");
-                            *owed.get_mut(&n).unwrap() -= 1;
-                        }
-                        Err(_) => {}
-                    }
-                    results.push(drawn);
-                }
+                let results = send(&sources, &messages, &mut words, &mut owed, &mut last_sent)?;
                 flow.results(now, results).unwrap();
             } else if let Some(letter) = flow.dead.pop_front() {
                 *owed.get_mut(&number(&letter.message)).unwrap() -= 1;
