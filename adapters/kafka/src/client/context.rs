@@ -5,7 +5,10 @@ use std::sync::Arc;
 use rdkafka::{
     ClientContext, TopicPartitionList,
     consumer::{BaseConsumer, ConsumerContext, Rebalance},
+    error::KafkaError,
+    types::RDKafkaErrorCode,
 };
+use tracing::warn;
 
 use super::buffer::Buffer;
 
@@ -14,7 +17,15 @@ pub(super) struct Context {
     pub(super) buffer: Arc<Buffer>,
 }
 
-impl ClientContext for Context {}
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error {
+            // No failure: it is how the end is told, and it comes to the poller too.
+            KafkaError::PartitionEOF(_) | KafkaError::Global(RDKafkaErrorCode::PartitionEOF) => {}
+            _ => warn!(%error, reason, "the Kafka client reports a failure"),
+        }
+    }
+}
 
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
