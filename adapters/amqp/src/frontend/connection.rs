@@ -161,6 +161,12 @@ impl Connection {
 
     async fn run(&mut self, shutdown: &CancellationToken) -> Ended {
         loop {
+            // First what came along with connection.open: not every client waits for its answer.
+            match self.frames().await {
+                Ok(None) => {}
+                Ok(Some(ended)) => return ended,
+                Err(refusal) => return Ended::Refused(refusal, self.method),
+            }
             let read = tokio::select! {
                 read = self.read() => read,
                 () = shutdown.cancelled() => {
@@ -174,11 +180,6 @@ impl Connection {
                     return Ended::Gone("the client hung up without connection.close".into());
                 }
                 Err(error) => return Ended::Gone(error.to_string()),
-            }
-            match self.frames().await {
-                Ok(None) => {}
-                Ok(Some(ended)) => return ended,
-                Err(refusal) => return Ended::Refused(refusal, self.method),
             }
         }
     }
