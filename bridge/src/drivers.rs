@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use standpipe_core::{broker::Broker, driver::Registry};
+use standpipe_core::{address::FileReader, broker::Broker, driver::Registry};
 
 /// The drivers of all adapters in this build, by the scheme of their addresses.
 #[must_use]
 pub fn registry() -> Registry {
-    #[allow(unused_mut, reason = "a build without adapters adds nothing")]
     let mut registry = Registry::new();
+    registry.read_files_with(FileReader::new(|path| std::fs::read_to_string(path)));
     #[cfg(feature = "amqp")]
     registry.register(Arc::new(standpipe_amqp::client::AmqpDriver));
     #[cfg(feature = "file")]
