@@ -31,7 +31,11 @@ async fn a_store_on_a_real_disk_opens_again_with_all_of_it() {
     let bodies: Vec<Bytes> = (0..200u32)
         .map(|n| Bytes::from(vec![n as u8; (n * n) as usize]))
         .collect();
-    let store = NativeStore::open(directory.path(), small()).unwrap();
+    let options = StoreOptions {
+        pending_bytes: 64 * 1024 * 1024,
+        ..small()
+    };
+    let store = NativeStore::open(directory.path(), options).unwrap();
     let mut last = None;
     for body in &bodies {
         let ops = vec![append(log(1), body.clone()), append(log(2), body.clone())];

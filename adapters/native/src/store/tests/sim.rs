@@ -97,7 +97,8 @@ impl SimDisk {
     fn step(&self, state: &mut State) {
         state.steps += 1;
         if let Some((at, seed)) = state.cut_at
-            && state.steps == at
+            && state.steps >= at
+            && state.after_cut.is_none()
         {
             state.after_cut = Some(survivors(&state.files, seed));
         }
@@ -208,7 +209,8 @@ impl File for SimFile {
         if state.fail_writes {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let octets: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
+        let mut octets = Vec::new();
+        bufs.iter().for_each(|buf| octets.extend_from_slice(buf));
         let file = state.files.get_mut(&self.name).unwrap();
         let (from, to) = (at as usize, at as usize + octets.len());
         if file.seen.len() < to {

@@ -1,0 +1,86 @@
+//! What every [`Store`] must do. Each scenario panics with the promise that was broken.
+
+mod logs;
+mod state;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use standpipe_core::{
+    entry::{Draft, Format},
+    error::Result,
+    id::{LogId, PartitionId, TopicId},
+    store::{Commit, CommitSeq, Durability, Epoch, Op, ReadLimit, Store, Submitted},
+};
+
+pub use logs::{a_commit_spans_logs, look_up_by_time_finds_the_first, trim_moves_the_start};
+pub use logs::{appends_are_dense_and_ordered, drop_forgets_the_log, reads_respect_limits};
+pub use state::{a_closed_store_refuses, what_was_durable_is_there_when_opened_again};
+pub use state::{
+    cursors_are_a_snapshot_and_changes, keys_compare_and_set, lower_epochs_are_fenced,
+};
+
+/// Opens the store under test; called again, it opens the same one again where it lasts.
+pub type Open<'a> = &'a (dyn Fn() -> BoxFuture<'static, Arc<dyn Store>> + Send + Sync);
+
+/// Whether a store keeps its contents when it is closed and opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It is gone with the process.
+    Volatile,
+    /// It is there again.
+    Durable,
+}
+
+/// Runs all scenarios, each on logs, keys and cursors of its own.
+///
+/// # Panics
+/// Where the store breaks a promise.
+pub async fn all(open: Open<'_>, lasting: Lasting) {
+    let store = open().await;
+    appends_are_dense_and_ordered(&*store).await;
+    reads_respect_limits(&*store).await;
+    a_commit_spans_logs(&*store).await;
+    trim_moves_the_start(&*store).await;
+    drop_forgets_the_log(&*store).await;
+    look_up_by_time_finds_the_first(&*store).await;
+    keys_compare_and_set(&*store).await;
+    cursors_are_a_snapshot_and_changes(&*store).await;
+    a_closed_store_refuses(&*store).await;
+    drop(store);
+    if lasting == Lasting::Durable {
+        what_was_durable_is_there_when_opened_again(open).await;
+    }
+    lower_epochs_are_fenced(&*open().await).await;
+}
+
+const ALL: ReadLimit = ReadLimit {
+    bytes: usize::MAX,
+    entries: usize::MAX,
+};
+
+fn new_log() -> LogId {
+    LogId {
+        topic: TopicId::random(),
+        partition: PartitionId(0),
+    }
+}
+
+fn append(log: LogId, body: &[u8], span: u32) -> Op {
+    let draft = Draft::batch(Format::NATIVE, Bytes::copy_from_slice(body), span);
+    Op::Append { log, draft }
+}
+
+fn submit(store: &dyn Store, ops: Vec<Op>) -> Result<Submitted> {
+    store.submit(Commit {
+        ops,
+        durability: Durability::Disk,
+        epoch: Epoch(1),
+    })
+}
+
+async fn settle(store: &dyn Store, seq: CommitSeq) {
+    let durable = store.durable(seq, Durability::Disk).await;
+    durable.expect("a commit becomes durable");
+}
