@@ -1,5 +1,7 @@
 //! gRPC over real sockets, against a broker in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{sync::Arc, time::Duration};
 
 use standpipe_core::{

@@ -1,5 +1,7 @@
 //! What a hostile or broken client does to the gRPC listener, and what it does not.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{io, sync::Arc, time::Duration};
 
 use standpipe_core::{
