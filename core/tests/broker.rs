@@ -458,3 +458,19 @@ async fn fifty_partitions_are_one_queue() {
     all.sort_unstable();
     assert_eq!(all, (0..200).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn no_group_takes_the_name_of_the_queue() {
+    let broker = broker().await;
+    broker.ensure_topic("/", "t").await.unwrap();
+    let offset = GroupOffset {
+        topic: "t".into(),
+        partition: P0,
+        offset: Offset(0),
+        leader_epoch: -1,
+        metadata: bytes::Bytes::new(),
+    };
+    let refused = broker.group_commit("/", "queue", &[offset]).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    declare(&broker, "t").await;
+}

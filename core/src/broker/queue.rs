@@ -143,7 +143,7 @@ impl Broker {
             return conflict("in use");
         }
         if if_empty && counts.ready > 0 {
-            return conflict("is not empty");
+            return conflict("not empty");
         }
         self.delete_queue_locked(&subscription).await?;
         Ok(counts.ready)
@@ -258,6 +258,10 @@ impl Broker {
 
     /// A group has one mode across all topics.
     pub(super) fn check_mode(&self, namespace: &str, name: &str, mode: Mode) -> Result<()> {
+        if name == QUEUE && mode != Mode::Lease {
+            let message = format!("`{QUEUE}` is the name of every topic's queue, which is Lease");
+            return Err(Error::new(ErrorKind::Conflict, "subscribe", message));
+        }
         let other = self.topics(namespace).into_iter().find_map(|topic| {
             let subscription = topic.subscription(name)?;
             (subscription.mode() != mode).then(|| (topic, subscription.mode()))

@@ -15,12 +15,14 @@ mod broken;
 mod memory;
 mod report;
 mod scenarios;
+mod served;
 mod subject;
 
 pub use broken::{Broken, Fault};
 pub use memory::MemorySubject;
 pub use report::{Outcome, Report};
 pub use scenarios::{SCENARIOS, Scenario};
+pub use served::Served;
 pub use subject::{Ends, Subject};
 
 /// Runs every scenario that the subject's capabilities call for, one after the other.
