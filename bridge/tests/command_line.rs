@@ -1,4 +1,8 @@
 //! The program's manners: exit codes, stdout for data, stderr for talk.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
 
 use std::{
     io::Write as _,

@@ -1,4 +1,8 @@
 //! The house's one structural rule: bridge → {adapters, plugins} → core, and never sideways.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 

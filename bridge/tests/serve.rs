@@ -1,4 +1,8 @@
 //! The daemon's life: it says where it is, refuses what it must, and ends cleanly.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
 
 mod daemon;
 

@@ -1,4 +1,8 @@
 //! `pub`, `sub`, `cp`, `topic` and routes against a running daemon.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
 
 mod daemon;
 

@@ -8,13 +8,13 @@ use std::{
 use serde_json::Value;
 
 /// A daemon in memory on free ports; killed when dropped.
-pub struct Daemon {
-    pub child: Child,
-    pub ports: Value,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
+    pub(crate) ports: Value,
 }
 
 impl Daemon {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_standpipe"))
             .args(["serve", "--ephemeral"])
             .args(arguments)
@@ -34,7 +34,7 @@ impl Daemon {
         Self { child, ports }
     }
 
-    pub fn address(&self, protocol: &str) -> &str {
+    pub(crate) fn address(&self, protocol: &str) -> &str {
         self.ports[protocol].as_str().unwrap()
     }
 }
