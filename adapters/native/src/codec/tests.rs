@@ -55,6 +55,22 @@ fn error() -> Error {
     Error::new(ErrorKind::NotFound, "broker", "no such thing")
 }
 
+fn admin_requests() -> [AdminRequest; 5] {
+    let name = || "t".to_owned();
+    [
+        AdminRequest::List,
+        AdminRequest::Describe(name()),
+        AdminRequest::Create(NewTopic {
+            name: name(),
+            partitions: std::num::NonZeroU32::new(5),
+            retention: Some("7d".to_owned()),
+            durability: None,
+        }),
+        AdminRequest::Purge(name()),
+        AdminRequest::Delete(name()),
+    ]
+}
+
 fn client_frames() -> Vec<ClientFrame> {
     let publication = |sequence, message| Publication { sequence, message };
     let open = Open {
@@ -111,29 +127,16 @@ fn client_frames() -> Vec<ClientFrame> {
             offsets: vec![(PartitionId(0), Offset(1))],
         }),
     ];
-    let name = || "t".to_owned();
-    let requests = [
-        AdminRequest::List,
-        AdminRequest::Describe(name()),
-        AdminRequest::Create(NewTopic {
-            name: name(),
-            partitions: std::num::NonZeroU32::new(5),
-            retention: Some("7d".to_owned()),
-            durability: None,
-        }),
-        AdminRequest::Purge(name()),
-        AdminRequest::Delete(name()),
-    ];
     frames.extend(
-        requests
+        admin_requests()
             .into_iter()
             .map(|request| ClientFrame::Admin { id: 77, request }),
     );
     frames
 }
 
-fn server_frames() -> Vec<ServerFrame> {
-    let topic = || TopicInfo {
+fn topic() -> TopicInfo {
+    TopicInfo {
         name: "t".to_owned(),
         retention: Some("forever".to_owned()),
         durability: Some("disk".to_owned()),
@@ -147,7 +150,10 @@ fn server_frames() -> Vec<ServerFrame> {
             floors: vec![4],
         }],
         held_by: Some("queue".to_owned()),
-    };
+    }
+}
+
+fn server_frames() -> Vec<ServerFrame> {
     let bounds = Bounds {
         partition: PartitionId(0),
         start: Offset(1),
