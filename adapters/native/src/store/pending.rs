@@ -5,12 +5,14 @@ use uuid::Uuid;
 
 use super::{
     header::{FILE_HEADER, FileHeader},
-    position::Position,
+    position::{BLOCK, Position},
     record::{Part, RecordWriter},
 };
 
 /// Buffers above this are given back when nothing waits.
 const IDLE_BUFFER: usize = 64 * 1024;
+/// At most one octet in so many is left unused to begin a block.
+const UNUSED_SHARE: usize = 4;
 
 /// Gives every record its place, and keeps its octets until the writer takes them.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Pending {
     incarnation: u32,
     salt: u32,
     /// Where the next record goes, unless it opens a file.
+    next: Position,
+    /// Behind the last record; before `next` where a block was left unfinished.
     end: Position,
     /// Whether the next record opens a file whatever the room: the last one is another run's.
     sealed: bool,
@@ -37,6 +41,7 @@ impl Pending {
             file_size,
             incarnation,
             salt: 0,
+            next: end,
             end,
             sealed: true,
             synced: end,
@@ -68,12 +73,12 @@ impl Pending {
 
     /// Makes room for a record of at most `bound` octets; `seq` is the last commit before it.
     pub(crate) fn make_room(&mut self, bound: usize, seq: u64) {
-        let full = self.end.at as usize + bound > self.file_size as usize;
-        if self.sealed || (full && self.end.at as usize > FILE_HEADER) {
+        let full = self.next.at as usize + bound > self.file_size as usize;
+        if self.sealed || (full && self.next.at as usize > FILE_HEADER) {
             self.open_file(seq);
         } else if self.parts.is_empty() {
             let bytes = std::mem::take(&mut self.spare);
-            self.parts.push(Part::new(self.end, None, bytes));
+            self.parts.push(Part::new(self.next, None, bytes));
         }
     }
 
@@ -88,6 +93,7 @@ impl Pending {
         let result = write(RecordWriter::begin(part, steps));
         self.unwritten += part.len() - before;
         self.end = part.end();
+        self.next = self.end;
         result
     }
 
@@ -102,14 +108,22 @@ impl Pending {
             previous_seq: seq,
         };
         self.sealed = false;
-        self.end = Position::new(header.number, FILE_HEADER as u32);
+        self.next = Position::new(header.number, FILE_HEADER as u32);
+        self.end = self.next;
         let bytes = std::mem::take(&mut self.spare);
-        self.parts.push(Part::new(self.end, Some(header), bytes));
+        self.parts.push(Part::new(self.next, Some(header), bytes));
     }
 
-    /// Everything that waits, for the writer.
+    /// Everything that waits, for the writer. What comes after begins a block of its own where that
+    /// leaves little unused: else a sync that follows writes this batch's last block once more.
     pub(crate) fn take(&mut self) -> (Vec<Part>, Position) {
-        (std::mem::take(&mut self.parts), self.end)
+        let parts = std::mem::take(&mut self.parts);
+        let written = parts.last().map_or(0, Part::len);
+        let unused = self.end.at.next_multiple_of(BLOCK) - self.end.at;
+        if unused as usize * UNUSED_SHARE <= written {
+            self.next = Position::new(self.end.file, self.end.at + unused);
+        }
+        (parts, self.end)
     }
 
     /// Takes back a written part's buffer for the next one.

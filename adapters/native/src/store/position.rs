@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What disks and page caches write at once.
+pub(crate) const BLOCK: u32 = 4096;
+
 /// A journal file's number and an octet in it. Ordered as the journal was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Position {

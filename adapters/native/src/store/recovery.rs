@@ -19,7 +19,7 @@ use super::{
     header::{FILE_HEADER, FileHeader, RecordHeader},
     position::{Position, journal_name, journal_number},
     record::Extent,
-    scan::{Found, look_behind, scan},
+    scan::{Found, look_behind, scan_from},
     step::{Append, Step},
     vfs::{Disk, File, read_full_at},
     window::{Window, first_nonzero},
@@ -160,22 +160,22 @@ impl Recovery {
         let mut at = FILE_HEADER as u64;
         while end.is_none() || at < limit {
             let cannot = |e| failed(&format!("read {}", journal.place(at)), e);
-            let found = scan(&mut window, at, journal.header.salt, self.contents.seq);
-            let next = match found.map_err(cannot)? {
+            let found = scan_from(&mut window, at, journal.header.salt, self.contents.seq);
+            let (place, found) = found.map_err(cannot)?;
+            at = match found {
                 Found::Record {
                     header,
                     record,
                     steps,
                     damaged,
-                } if damaged.is_empty() || self.is_below(journal, at, end)? => {
-                    self.apply(journal.place(at), &header, steps)?;
-                    self.close_logs(journal.place(at), &damaged);
-                    at + record.len() as u64
+                } if damaged.is_empty() || self.is_below(journal, place, end)? => {
+                    self.apply(journal.place(place), &header, steps)?;
+                    self.close_logs(journal.place(place), &damaged);
+                    place + record.len() as u64
                 }
                 _ if self.is_below(journal, at, end)? => return Err(unknown_damage(journal, at)),
                 _ => break,
             };
-            at = next;
         }
         self.end = journal.place(at);
         if end.is_none() {

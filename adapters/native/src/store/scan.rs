@@ -7,7 +7,7 @@ use standpipe_core::id::{LogId, Offset};
 
 use super::{
     header::{RECORD_HEADER, RecordHeader},
-    position::Position,
+    position::{BLOCK, Position},
     step::{Step, take_step},
     window::{Window, first_nonzero},
 };
@@ -27,7 +27,7 @@ pub(crate) enum Found {
 }
 
 /// Reads what stands at `at`. The commit before it is `seq`.
-pub(crate) fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io::Result<Found> {
+fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io::Result<Found> {
     let header = window.take(at, RECORD_HEADER)?;
     let Some(header) = RecordHeader::decode(&header, salt).filter(|h| h.seq == seq + 1) else {
         return Ok(Found::Nothing);
@@ -44,6 +44,29 @@ pub(crate) fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io:
         header,
         record,
         steps,
+    })
+}
+
+/// Reads the record that stands at `at`, or at the next block with nothing in between: see
+/// `Pending::take`. Returns where it stands.
+pub(crate) fn scan_from(
+    window: &mut Window<'_>,
+    at: u64,
+    salt: u32,
+    seq: u64,
+) -> io::Result<(u64, Found)> {
+    let here = scan(window, at, salt, seq)?;
+    let block = at.next_multiple_of(u64::from(BLOCK));
+    if block == at || matches!(here, Found::Record { .. }) {
+        return Ok((at, here));
+    }
+    let between = window.take(at, (block - at) as usize)?;
+    if between.iter().any(|octet| *octet != 0) {
+        return Ok((at, here));
+    }
+    Ok(match scan(window, block, salt, seq)? {
+        Found::Nothing => (at, here),
+        found @ Found::Record { .. } => (block, found),
     })
 }
 

@@ -188,3 +188,32 @@ async fn every_step_comes_back() {
     let entries = store.read(log(1), below, ALL).await.unwrap();
     assert_eq!(entries[0].body(), "next");
 }
+
+#[tokio::test]
+async fn a_record_that_begins_a_block_is_found_again() {
+    let disk = SimDisk::default();
+    let options = StoreOptions {
+        file_size: 1024 * 1024,
+        ..small()
+    };
+    let open = || NativeStore::start(Arc::new(disk.clone()), None, &options).unwrap();
+    let store = open();
+    let body = Bytes::from(vec![7; 10_000]);
+    for _ in 0..50 {
+        let ops = vec![append(log(1), body.clone()), append(log(1), "small")];
+        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+    }
+    let journal = disk.octets(&journal_name(1));
+    let begins = |block: &&[u8]| block[..4] == journal[64..68];
+    assert_eq!(
+        journal.chunks(4096).filter(begins).count(),
+        49,
+        "all but the first"
+    );
+    drop(store);
+    for _ in 0..2 {
+        let read = open().read(log(1), Offset::ZERO, ALL).await.unwrap();
+        assert_eq!(read.len(), 100);
+    }
+}
