@@ -1,7 +1,7 @@
 //! The client side's seams: what an adapter implements so that a pipe can read and write through it.
 //!
 //! A [`Driver`] opens a [`Producer`], or a [`Consumer`] with its [`Settler`], for an
-//! [`Address`](crate::address::Address), and declares its [`Capabilities`]. Adapters report errors;
+//! [`Address`], and declares its [`Capabilities`]. Adapters report errors;
 //! they never retry, sleep or batch on their own: that lives once, in [`pipe`](crate::pipe).
 
 mod admin;

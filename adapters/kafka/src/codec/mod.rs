@@ -1,6 +1,6 @@
 //! Kafka's wire format: requests and responses (`api`), and record batches (`records`).
 //!
-//! Everything from the wire goes through [`reader`]: no length or count is believed before it is
+//! Everything from the wire goes through `reader`: no length or count is believed before it is
 //! compared with what is left to read.
 
 pub(crate) mod api;
