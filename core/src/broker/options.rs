@@ -33,7 +33,7 @@ impl Default for Limits {
             in_flight_bytes: 64 << 20,
             partitions: 10_000,
             topics: 100_000,
-            outbox_bytes: 4 << 20,
+            outbox_bytes: 1 << 20,
             outbox_messages: 512,
             producers: 10_000,
         }

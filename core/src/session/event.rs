@@ -39,6 +39,16 @@ pub enum Event {
     Drained,
 }
 
+impl Event {
+    /// Octets of its messages.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Messages(messages) => messages.iter().map(|one| one.message.size()).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// A partition at the opening of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {

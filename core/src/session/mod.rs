@@ -34,7 +34,7 @@ pub use subscribe::subscribe;
 pub const CHANNEL_DEPTH: usize = 16;
 
 /// Events that wait between a session and a wire; each holds up to 256 KiB of messages.
-pub const EVENT_DEPTH: usize = 4;
+pub const EVENT_DEPTH: usize = 1;
 
 /// Requests that wait between a wire and a session; each may be as large as the largest message.
 pub const REQUEST_DEPTH: usize = 4;

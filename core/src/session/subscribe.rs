@@ -108,7 +108,7 @@ impl Session {
 
     async fn step(&mut self) -> Result<Step> {
         let may_ask = self.asking && self.answers.len() < ANSWERS;
-        let may_read = self.outbox.len() < OUTBOX_EVENTS && self.waiting.is_empty();
+        let may_read = self.has_room() && self.waiting.is_empty();
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => {
                 let (Ok(permit), Some(event)) = (permit, self.outbox.pop_front()) else {
@@ -123,10 +123,16 @@ impl Session {
             Some(event) = self.answers.next(), if !self.answers.is_empty() => {
                 Ok(Step::Answered(event))
             }
-            read = self.source.recv(), if may_read => read.map(Step::Read),
+            read = read(&self.events, &mut self.source), if may_read => read.map(Step::Read),
             () = self.events.closed() => Ok(Step::Gone),
             _ = self.tick.tick(), if self.drain.is_some() => Ok(Step::Looked),
         }
+    }
+
+    /// Whether the outbox may take more messages: a client that does not read holds little memory.
+    fn has_room(&self) -> bool {
+        let octets = self.outbox.iter().map(Event::octets).sum::<usize>();
+        self.outbox.len() < OUTBOX_EVENTS && octets < EVENT_BYTES
     }
 
     fn is_over(&self) -> bool {
@@ -277,4 +283,11 @@ impl Session {
         });
         offsets.collect()
     }
+}
+
+/// Reads on once what was read before is on its way: a client that does not read holds little.
+async fn read(events: &mpsc::Sender<Event>, source: &mut Source) -> Result<Vec<Delivery>> {
+    // Where the client is gone, the session ends by itself.
+    let _ = events.reserve().await;
+    source.recv().await
 }

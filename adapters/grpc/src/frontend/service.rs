@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Batches of answers that wait for a client that reads slowly.
-pub(super) const ANSWERS: usize = 4;
+pub(super) const ANSWERS: usize = 1;
 
 /// Items that go out on a stream, as many at once as there are.
 pub(super) type Answers<T> = mpsc::Sender<Result<Vec<T>, Status>>;

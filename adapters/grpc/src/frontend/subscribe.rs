@@ -92,15 +92,14 @@ async fn read(
     Ok(())
 }
 
+/// Takes an event only once there is room for it: one less that waits for a client that does not read.
 async fn answer(mut events: mpsc::Receiver<Event>, answers: &Answers<proto::Delivery>) {
-    loop {
+    while let Ok(room) = answers.reserve().await {
         let event = tokio::select! {
             event = events.recv() => event,
             () = answers.closed() => return,
         };
         let Some(event) = event else { return };
-        if answers.send(Ok(event_to_proto(event))).await.is_err() {
-            return;
-        }
+        room.send(Ok(event_to_proto(event)));
     }
 }

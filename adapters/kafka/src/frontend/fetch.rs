@@ -22,7 +22,7 @@ use crate::codec::{
 
 /// Octets of one answer, whatever the client would take: a client that does not read holds as much.
 /// The first batch comes whatever its size.
-const ANSWER_LIMIT: usize = 2 << 20;
+const ANSWER_LIMIT: usize = 1 << 20;
 /// Entries read of a partition at once.
 const ENTRIES: usize = 4096;
 /// The longest wait that a client is granted.

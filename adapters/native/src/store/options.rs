@@ -16,7 +16,7 @@ impl Default for StoreOptions {
         const MIB: usize = 1024 * 1024;
         Self {
             file_size: 64 * MIB as u32,
-            tail_bytes: 32 * MIB,
+            tail_bytes: 16 * MIB,
             pending_bytes: 128 * MIB,
         }
     }
