@@ -56,6 +56,10 @@ impl ClientProducer {
             tokio::select! {
                 permit = reserve(sender), if sender.is_some() => {
                     let (Some(permit), Some(request)) = (permit, rest.next()) else {
+                        // What was confirmed before the end stays confirmed.
+                        while let Ok(Ok(outcomes)) = self.outcomes.try_recv() {
+                            sending.answered(outcomes);
+                        }
                         self.end.get_or_insert(disconnected("send"));
                         break;
                     };
