@@ -1,5 +1,7 @@
 //! What a store is asked to do at once.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::Durability;
@@ -32,6 +34,14 @@ pub enum Op {
         log: LogId,
         /// The first offset that stays.
         below: Offset,
+    },
+    /// Says that no reader needs the entries that lie wholly in `range` any more: the store may
+    /// give their space back, and a read passes over what is gone. The log's ends stay.
+    Forget {
+        /// The log.
+        log: LogId,
+        /// Settled for everyone who holds the log, above its start.
+        range: Range<Offset>,
     },
     /// Removes a log with everything in it.
     DropLog {

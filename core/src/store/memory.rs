@@ -1,13 +1,16 @@
 //! A store in memory: for tests, `--ephemeral`, and topics that end with the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    Commit, CommitSeq, Durability, Epoch, Expect, LogBounds, Op, Placed, ReadLimit, Store,
+    Commit, CommitSeq, Durability, Epoch, Expect, Keep, LogBounds, Op, Placed, ReadLimit, Store,
     Submitted,
 };
 use crate::{
@@ -84,7 +87,16 @@ impl Store for MemoryStore {
             .map_or_else(LogBounds::default, |log| LogBounds {
                 start: log.start,
                 end: log.end,
+                octets: log.octets(),
             }))
+    }
+
+    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
+        let state = self.0.lock();
+        Ok(state
+            .logs
+            .get(&log)
+            .map_or(Offset::ZERO, |log| log.trim_point(keep)))
     }
 
     async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
@@ -148,6 +160,7 @@ impl State {
         match op {
             Op::Append { log, draft } => return Some(self.log(log).append(draft)),
             Op::Trim { log, below } => self.log(log).trim(below),
+            Op::Forget { log, range } => self.log(log).forget(&range),
             Op::DropLog { log } => {
                 self.logs.remove(&log);
             }
@@ -207,6 +220,39 @@ impl Log {
             }
             first.remove();
         }
+    }
+
+    fn forget(&mut self, range: &Range<Offset>) {
+        let inside = self.entries.range(range.clone());
+        let gone: Vec<_> = inside
+            .filter(|(_, entry)| entry.end_offset() <= range.end)
+            .map(|(base, _)| *base)
+            .collect();
+        for base in gone {
+            self.entries.remove(&base);
+        }
+    }
+
+    fn octets(&self) -> u64 {
+        let bodies = self.entries.values().map(|entry| entry.body().len() as u64);
+        bodies.sum()
+    }
+
+    fn trim_point(&self, keep: Keep) -> Offset {
+        let mut over = match keep {
+            Keep::Octets(octets) => self.octets().saturating_sub(octets),
+            Keep::Since(_) => 0,
+        };
+        let goes = |entry: &&Entry| match keep {
+            Keep::Octets(_) => {
+                let more = over > 0;
+                over = over.saturating_sub(entry.body().len() as u64);
+                more
+            }
+            Keep::Since(at) => entry.appended < at,
+        };
+        let gone = self.entries.values().take_while(goes).last();
+        gone.map_or(self.start, Entry::end_offset)
     }
 
     fn visible(&self) -> impl Iterator<Item = &Entry> {

@@ -41,7 +41,8 @@ pub trait Store: Send + Sync + 'static {
     /// `Unknown` where the write or sync that covers it failed: it may or may not be there later.
     async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()>;
 
-    /// Entries from the one that covers `from` on, in order; at least one if there is any.
+    /// Entries from the one that covers `from` on, in order; at least one if there is any. Where
+    /// that one was forgotten, from the next one that is there: offsets may have holes.
     ///
     /// # Errors
     /// `NotFound` below the log's start or beyond its end, `Corrupt` for damage (file and offset named).
@@ -49,6 +50,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Start and end of a log; both zero for one that was never written.
     async fn bounds(&self, log: LogId) -> Result<LogBounds>;
+
+    /// How far a log can be trimmed so that what `keep` says stays: never too far, possibly less
+    /// far than it could be. Takes no time in proportion to the log.
+    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset>;
 
     /// The first entry whose time (`created` maximum, else `appended`) is at or after `at`.
     async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>>;
@@ -82,4 +87,15 @@ pub struct LogBounds {
     pub start: Offset,
     /// The offset that the next entry gets.
     pub end: Offset,
+    /// Octets of the bodies in between; what was trimmed a moment ago may still count.
+    pub octets: u64,
+}
+
+/// What stays when a log is trimmed by its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest entries, up to this many octets of bodies.
+    Octets(u64),
+    /// Entries appended at or after this time.
+    Since(Millis),
 }

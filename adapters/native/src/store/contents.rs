@@ -55,6 +55,8 @@ impl Contents {
         match op {
             Op::Append { .. } => unreachable!("appends are placed by the store's state"),
             Op::Trim { log, below } => self.trim(log, below),
+            // Space comes back with the segments.
+            Op::Forget { .. } => {}
             Op::DropLog { log } => {
                 self.logs.remove(&log);
             }

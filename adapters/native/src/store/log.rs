@@ -92,7 +92,14 @@ impl Log {
         LogBounds {
             start: self.start,
             end: self.end,
+            octets: self.sizes().map(|(_, octets)| octets).sum(),
         }
+    }
+
+    /// Bases of what is there, with the octets of the bodies.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (Offset, u64)> + '_ {
+        let slots = self.index.from(self.start);
+        slots.map(|(base, slot)| (base, u64::from(slot.extent.body_length)))
     }
 
     /// Lets entries wholly below `below` go.

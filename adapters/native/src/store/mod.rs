@@ -39,7 +39,7 @@ use standpipe_core::{
     entry::Entry,
     error::{Error, ErrorKind, Result},
     id::{CursorId, LogId, Millis, Offset},
-    store::{Commit, CommitSeq, Durability, LogBounds, ReadLimit, Store, Submitted},
+    store::{Commit, CommitSeq, Durability, Keep, LogBounds, ReadLimit, Store, Submitted},
 };
 
 use self::{
@@ -153,6 +153,39 @@ impl Store for NativeStore {
             .get(&log)
             .map(Log::bounds)
             .unwrap_or_default())
+    }
+
+    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
+        let bounds = self.bounds(log).await?;
+        let mut below = bounds.start;
+        match keep {
+            Keep::Octets(octets) => {
+                let state = self.shared.state.lock();
+                let Some(log) = state.contents.logs.get(&log) else {
+                    return Ok(below);
+                };
+                let mut over = bounds.octets.saturating_sub(octets);
+                let behind = log.sizes().skip_while(|(_, octets)| {
+                    let goes = over > 0;
+                    over = over.saturating_sub(*octets);
+                    goes
+                });
+                below = behind.map(|(base, _)| base).next().unwrap_or(bounds.end);
+            }
+            Keep::Since(at) => {
+                let one = ReadLimit {
+                    bytes: 0,
+                    entries: 1,
+                };
+                while let Some(entry) = self.read(log, below, one).await?.first() {
+                    if entry.appended >= at {
+                        break;
+                    }
+                    below = entry.end_offset();
+                }
+            }
+        }
+        Ok(below)
     }
 
     async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {

@@ -135,6 +135,7 @@ impl<'a> RecordWriter<'a> {
         match op {
             Op::Append { .. } => unreachable!("appends are entries by now"),
             Op::Trim { log, below } => step::put_trim(out, *log, *below),
+            Op::Forget { log, range } => step::put_forget(out, *log, range),
             Op::DropLog { log } => step::put_drop_log(out, *log),
             Op::PutIf { key, value, .. } => step::put_key(out, key, value.as_deref()),
             Op::Cursor {
@@ -223,7 +224,7 @@ pub(crate) fn record_bound(ops: &[Op]) -> usize {
         }
         Op::PutIf { key, value, .. } => key.len() + value.as_ref().map_or(0, Bytes::len),
         Op::Cursor { change, .. } => change.len(),
-        Op::Trim { .. } | Op::DropLog { .. } | Op::DropCursor { .. } => 0,
+        Op::Trim { .. } | Op::Forget { .. } | Op::DropLog { .. } | Op::DropCursor { .. } => 0,
     };
     RECORD_HEADER + ops.iter().map(|op| brought(op) + STEP_BOUND).sum::<usize>()
 }

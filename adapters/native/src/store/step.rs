@@ -10,8 +10,11 @@
 //! 7 cursor         cursor, change behind its length
 //! 8 cursor, reset  likewise
 //! 9 drop cursor    cursor
+//! 10 forget        log, 8 first offset, 8 behind the last
 //! ```
 //! A log is 16 octets of topic id and 4 of partition, a cursor 16 of subscription id and 4 of partition.
+
+use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use standpipe_core::{
@@ -32,6 +35,7 @@ const REMOVE: u8 = 6;
 const CURSOR: u8 = 7;
 const CURSOR_RESET: u8 = 8;
 const DROP_CURSOR: u8 = 9;
+const FORGET: u8 = 10;
 const OPERATION: &str = "read journal";
 
 /// One step, read back.
@@ -76,6 +80,12 @@ pub(super) fn put_log(out: &mut BytesMut, tag: u8, log: LogId) {
 pub(super) fn put_trim(out: &mut BytesMut, log: LogId, below: Offset) {
     put_log(out, TRIM, log);
     out.put_u64(below.0);
+}
+
+pub(super) fn put_forget(out: &mut BytesMut, log: LogId, range: &Range<Offset>) {
+    put_log(out, FORGET, log);
+    out.put_u64(range.start.0);
+    out.put_u64(range.end.0);
 }
 
 pub(super) fn put_drop_log(out: &mut BytesMut, log: LogId) {
@@ -123,6 +133,10 @@ pub(crate) fn take_step(record: &Bytes, at: usize) -> Result<(Step, usize)> {
         TRIM => Op::Trim {
             log: take_log(&mut reader)?,
             below: Offset(reader.u64()?),
+        },
+        FORGET => Op::Forget {
+            log: take_log(&mut reader)?,
+            range: Offset(reader.u64()?)..Offset(reader.u64()?),
         },
         DROP_LOG => Op::DropLog {
             log: take_log(&mut reader)?,
