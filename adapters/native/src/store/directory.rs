@@ -42,6 +42,9 @@ impl Disk for Directory {
             .create(true)
             .truncate(true)
             .open(self.path.join(name))?;
+        if size == 0 {
+            return Ok(Arc::new(RealFile(file)));
+        }
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
             Ok(()) => {}
             // Not every file system reserves space; the file then grows as it is written.
@@ -88,6 +91,11 @@ impl File for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn punch(&self, at: u64, length: u64) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::fs::fallocate(&self.0, flags, at, length)?)
     }
 
     fn len(&self) -> io::Result<u64> {

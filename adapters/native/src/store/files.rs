@@ -17,6 +17,21 @@ impl Files {
         self.0.write().insert(number, file);
     }
 
+    /// The number of the newest file; 0 where there is none.
+    pub(crate) fn newest(&self) -> u32 {
+        self.0.read().keys().max().copied().unwrap_or(0)
+    }
+
+    /// Takes out the files up to `last`; returns their numbers.
+    pub(crate) fn take_up_to(&self, last: u32) -> Vec<u32> {
+        let mut files = self.0.write();
+        let gone: Vec<_> = files.keys().copied().filter(|n| *n <= last).collect();
+        gone.iter().for_each(|number| {
+            files.remove(number);
+        });
+        gone
+    }
+
     /// The file of that number.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::position::Position;
+use super::{position::Position, repair::mend};
 
 /// Octets that a file begins with.
 pub(crate) const FILE_HEADER: usize = 64;
@@ -63,6 +63,19 @@ impl FileHeader {
     }
 }
 
+impl FileHeader {
+    /// The header that one flipped bit made unreadable.
+    pub(crate) fn mended(bytes: &[u8]) -> Option<Self> {
+        let mut copy = bytes.get(..FILE_USED)?.to_vec();
+        let crc = copy.split_off(FILE_USED - 4);
+        if !mend(&mut copy, (&crc[..]).get_u32()) {
+            return None;
+        }
+        copy.put_u32(crc32c::crc32c(&copy));
+        Self::decode(&copy)
+    }
+}
+
 /// How a record, which is one commit, begins.
 ///
 /// ```text
@@ -111,6 +124,17 @@ impl RecordHeader {
             steps_crc: fields.get_u32(),
         };
         (header.length as usize >= RECORD_HEADER).then_some(header)
+    }
+
+    /// The header that one flipped bit made unreadable.
+    pub(crate) fn mended(bytes: &[u8], salt: u32) -> Option<Self> {
+        let mut copy = bytes.get(..RECORD_HEADER)?.to_vec();
+        let crc = copy.split_off(RECORD_HEADER - 4);
+        if !mend(&mut copy, (&crc[..]).get_u32()) {
+            return None;
+        }
+        copy.put_u32(crc32c::crc32c(&copy));
+        Self::decode(&copy, salt)
     }
 }
 

@@ -31,10 +31,11 @@ struct Block {
     slots: Vec<Slot>,
 }
 
-/// Extents by offset. Grows at the end, shrinks from the front by whole blocks.
+/// Extents by offset. Grows at the end, shrinks from the front.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     blocks: VecDeque<Block>,
+    octets: u64,
 }
 
 impl Index {
@@ -54,6 +55,7 @@ impl Index {
             });
         }
         let block = self.blocks.back_mut().expect("there is one now");
+        self.octets += u64::from(extent.body_length);
         block.latest = block.latest.max(time);
         block.slots.push(Slot {
             delta: u32::try_from(base - block.base).expect("checked to fit above"),
@@ -69,8 +71,44 @@ impl Index {
             if block_end > start.0 {
                 break;
             }
+            self.pop_block();
+        }
+        self.shrink();
+    }
+
+    /// Lets every entry go whose base is below `below`.
+    pub(crate) fn cut(&mut self, below: Offset) {
+        while self.blocks.get(1).is_some_and(|next| next.base <= below.0) {
+            self.pop_block();
+        }
+        let Some(first) = self.blocks.front_mut() else {
+            return;
+        };
+        let base = first.base;
+        let gone = |slot: &Slot| base + u64::from(slot.delta) < below.0;
+        let gone = first.slots.partition_point(gone);
+        let octets = |slot: Slot| u64::from(slot.extent.body_length);
+        self.octets -= first.slots.drain(..gone).map(octets).sum::<u64>();
+        if first.slots.is_empty() {
             self.blocks.pop_front();
         }
+        self.shrink();
+    }
+
+    /// Octets of the bodies.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    fn pop_block(&mut self) {
+        let block = self.blocks.pop_front().into_iter();
+        let slots = block.flat_map(|block| block.slots);
+        self.octets -= slots
+            .map(|slot| u64::from(slot.extent.body_length))
+            .sum::<u64>();
+    }
+
+    fn shrink(&mut self) {
         if self.blocks.len() * 4 < self.blocks.capacity() {
             self.blocks.shrink_to_fit();
         }
@@ -90,6 +128,15 @@ impl Index {
             .range(block.min(self.blocks.len())..)
             .flat_map(Block::entries)
             .skip(slot)
+    }
+
+    /// The first entry that lies in a file behind `file`.
+    pub(crate) fn behind_file(&self, file: u32) -> Option<Offset> {
+        let lies_before = |slot: &Slot| slot.extent.file <= file;
+        let before = |block: &Block| block.slots.last().is_none_or(lies_before);
+        let block = self.blocks.get(self.blocks.partition_point(before))?;
+        let slot = block.slots.partition_point(lies_before);
+        block.entries().nth(slot).map(|(base, _)| base)
     }
 
     /// The first entry at or behind `start` whose time is at or after `at`.

@@ -1,24 +1,33 @@
-//! The native store: a journal of commits in a directory, with an index in memory.
+//! The native store: a journal of commits in a directory, and segments behind it.
 //!
 //! [`NativeStore::submit`](Store::submit) gives a commit its place and its octets under one lock;
-//! one thread writes what gathered and syncs it once for all who wait. Reading goes past that
-//! thread. The journal is all there is on disk: nothing is written twice.
+//! one thread writes what gathered and syncs it once for all who wait. Another moves what is still
+//! needed of the journal's older files into segments, so that memory and recovery follow the
+//! journal's size and not the backlog's. Reading goes past both.
 
+mod changes;
+mod checkpoint;
 mod contents;
 mod directory;
 mod files;
+mod flush;
 mod header;
 mod index;
 mod log;
+mod lookup;
 mod marks;
 mod options;
 mod ownership;
 mod pending;
 mod position;
+mod ranges;
 mod reader;
 mod record;
 mod recovery;
+mod repair;
+mod runs;
 mod scan;
+mod segment;
 mod shared;
 mod state;
 mod step;
@@ -43,7 +52,9 @@ use standpipe_core::{
 };
 
 use self::{
+    changes::Changes,
     directory::Directory,
+    flush::Flusher,
     log::{Log, Plan},
     ownership::{Lock, check_format},
     shared::{Ending, Shared},
@@ -79,19 +90,17 @@ impl NativeStore {
 
     fn start(disk: Arc<dyn Disk>, lock: Option<Lock>, options: &StoreOptions) -> Result<Arc<Self>> {
         let recovered = recovery::recover(&*disk)?;
+        let (facts, checkpoint) = (recovered.facts, recovered.checkpoint);
         let shared = Arc::new(Shared::new(disk, recovered, lock, options));
         let writer = Writer::new(shared.clone());
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run())
-            .map_err(|error| {
-                let message = "cannot start the journal's thread";
-                Error::new(ErrorKind::Permanent, "open store", message).with_source(error)
-            })?;
-        Ok(Arc::new(Self {
+        let flusher = Flusher::new(shared.clone(), facts, checkpoint);
+        let thread = start_thread("journal", move || writer.run())?;
+        let store = Self {
             shared,
             writer: Mutex::new(Some(thread)),
-        }))
+        };
+        start_thread("segments", move || flusher.run())?;
+        Ok(Arc::new(store))
     }
 
     /// Octets that were submitted and are not written yet.
@@ -99,19 +108,25 @@ impl NativeStore {
         self.shared.state.lock().pending.unwritten
     }
 
-    async fn finish(&self, log: LogId, plan: Plan) -> Result<Vec<Entry>> {
-        if plan.places.is_empty() {
-            return Ok(plan.entries);
-        }
+    /// Runs what blocks on a disk where that harms nobody.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let shared = self.shared.clone();
-        let reading =
-            tokio::task::spawn_blocking(move || reader::read(&shared.files, log, &plan.places));
-        let mut entries = reading.await.map_err(|error| {
+        let reading = tokio::task::spawn_blocking(move || work(&shared));
+        reading.await.map_err(|error| {
             Error::new(ErrorKind::Transient, "read log", "the read was given up").with_source(error)
-        })??;
-        entries.extend(plan.entries);
-        Ok(entries)
+        })?
     }
+}
+
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let started = std::thread::Builder::new().name(name.into()).spawn(work);
+    started.map_err(|error| {
+        let message = format!("cannot start the thread `{name}`");
+        Error::new(ErrorKind::Permanent, "open store", message).with_source(error)
+    })
 }
 
 #[async_trait]
@@ -138,11 +153,14 @@ impl Store for NativeStore {
     }
 
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
-        let plan = match self.shared.state.lock().contents.logs.get(&log) {
-            Some(log) => log.plan(from, limit)?,
-            None => Log::default().plan(from, limit)?,
-        };
-        self.finish(log, plan).await
+        let plan = self.shared.plan(log, from, limit)?;
+        if let Plan::Journal(places, entries) = plan
+            && places.is_empty()
+        {
+            return Ok(entries);
+        }
+        self.blocking(move |shared| lookup::read(shared, log, from, limit))
+            .await
     }
 
     async fn bounds(&self, log: LogId) -> Result<LogBounds> {
@@ -156,52 +174,13 @@ impl Store for NativeStore {
     }
 
     async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
-        let bounds = self.bounds(log).await?;
-        let mut below = bounds.start;
-        match keep {
-            Keep::Octets(octets) => {
-                let state = self.shared.state.lock();
-                let Some(log) = state.contents.logs.get(&log) else {
-                    return Ok(below);
-                };
-                let mut over = bounds.octets.saturating_sub(octets);
-                let behind = log.sizes().skip_while(|(_, octets)| {
-                    let goes = over > 0;
-                    over = over.saturating_sub(*octets);
-                    goes
-                });
-                below = behind.map(|(base, _)| base).next().unwrap_or(bounds.end);
-            }
-            Keep::Since(at) => {
-                let one = ReadLimit {
-                    bytes: 0,
-                    entries: 1,
-                };
-                while let Some(entry) = self.read(log, below, one).await?.first() {
-                    if entry.appended >= at {
-                        break;
-                    }
-                    below = entry.end_offset();
-                }
-            }
-        }
-        Ok(below)
+        self.blocking(move |shared| lookup::trim_point(shared, log, keep))
+            .await
     }
 
     async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
-        let one = ReadLimit {
-            bytes: 0,
-            entries: 1,
-        };
-        let plan = {
-            let state = self.shared.state.lock();
-            let found = state.contents.logs.get(&log);
-            let Some((found, base)) = found.and_then(|log| Some((log, log.at_time(at)?))) else {
-                return Ok(None);
-            };
-            found.plan(base.max(found.bounds().start), one)?
-        };
-        Ok(self.finish(log, plan).await?.into_iter().next())
+        self.blocking(move |shared| lookup::entry_for_time(shared, log, at))
+            .await
     }
 
     async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
@@ -219,12 +198,8 @@ impl Store for NativeStore {
 
     async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
         let state = self.shared.state.lock();
-        Ok(state
-            .contents
-            .cursors
-            .get(&cursor)
-            .cloned()
-            .unwrap_or_default())
+        let changes = state.contents.cursors.get(&cursor);
+        Ok(changes.map(Changes::to_vec).unwrap_or_default())
     }
 
     async fn close(&self) -> Result<()> {

@@ -30,29 +30,42 @@ const RUN: u32 = 256 * 1024;
 /// the file cannot be read.
 pub(crate) fn read(files: &Files, log: LogId, places: &[(Offset, Extent)]) -> Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(places.len());
-    let mut rest = places;
-    while !rest.is_empty() {
-        let (run, length) = Run::from_front(rest);
-        let (these, later) = rest.split_at(length);
-        rest = later;
-        let octets = run.read(files).map_err(|e| unreadable(log, these[0], e))?;
+    for (span, these) in spans(places) {
+        let octets = span.read(files).map_err(|e| unreadable(log, these[0], e))?;
         for (base, extent) in these {
-            let entry = run.entry(&octets, extent);
-            entries.push(entry.map_err(|e| damaged(log, (*base, *extent), &e))?);
+            match span.entry(&octets, extent) {
+                Ok(entry) => entries.push(entry),
+                Err(error) if entries.is_empty() => {
+                    return Err(damaged(log, (*base, *extent), &error));
+                }
+                Err(_) => return Ok(entries), // told when a read begins here
+            }
         }
     }
     Ok(entries)
 }
 
+/// Places that lie close to each other, together.
+pub(crate) fn spans(
+    mut rest: &[(Offset, Extent)],
+) -> impl Iterator<Item = (Span, &[(Offset, Extent)])> {
+    std::iter::from_fn(move || {
+        let (span, length) = (!rest.is_empty()).then(|| Span::from_front(rest))?;
+        let (these, later) = rest.split_at(length);
+        rest = later;
+        Some((span, these))
+    })
+}
+
 /// Octets of one file that hold several entries.
 #[derive(Clone, Copy)]
-struct Run {
+pub(crate) struct Span {
     file: u32,
     from: u32,
     to: u32,
 }
 
-impl Run {
+impl Span {
     fn of(extent: &Extent) -> Self {
         Self {
             file: extent.file,
@@ -77,7 +90,8 @@ impl Run {
         (run, taken)
     }
 
-    fn read(self, files: &Files) -> io::Result<Bytes> {
+    /// Its octets; fewer where the file ends before.
+    pub(crate) fn read(self, files: &Files) -> io::Result<Bytes> {
         let mut octets = BytesMut::zeroed((self.to - self.from) as usize);
         let read = read_full_at(&*files.get(self.file)?, &mut octets, u64::from(self.from))?;
         octets.truncate(read);
@@ -92,7 +106,11 @@ impl Run {
         Ok(entry)
     }
 
-    fn slice(self, octets: &Bytes, at: u32, length: u32) -> Result<Bytes> {
+    /// Octets of it.
+    ///
+    /// # Errors
+    /// `Corrupt` where the file ended before.
+    pub(crate) fn slice(self, octets: &Bytes, at: u32, length: u32) -> Result<Bytes> {
         let from = (at - self.from) as usize;
         let to = from + length as usize;
         if to > octets.len() {
@@ -110,7 +128,6 @@ fn damaged(log: LogId, (base, extent): (Offset, Extent), error: &Error) -> Error
         name(log),
         error.message()
     );
-    tracing::error!("{message}");
     Error::new(ErrorKind::Corrupt, "read log", message)
 }
 

@@ -7,21 +7,26 @@
 
 use std::{io, sync::Arc};
 
+use bytes::Bytes;
 use standpipe_core::{
     entry::Flags,
     error::{Error, ErrorKind, Result},
     id::{LogId, Offset},
+    store::Op,
 };
 
 use super::{
+    checkpoint::{self, Facts, checkpoint_name, checkpoint_seq},
     contents::Contents,
     files::Files,
-    header::{FILE_HEADER, FileHeader, RecordHeader},
-    position::{Position, journal_name, journal_number},
+    header::{FILE_HEADER, FileHeader, RECORD_HEADER, RecordHeader},
+    log::Log,
+    position::{BLOCK, Position, journal_name, journal_number},
     record::Extent,
     scan::{Found, look_behind, scan_from},
+    segment::{read_table, segment_number},
     step::{Append, Step},
-    vfs::{Disk, File, read_full_at},
+    vfs::{Disk, File, read_full_at, write_all_at},
     window::{Window, first_nonzero},
 };
 
@@ -33,33 +38,94 @@ pub(crate) struct Recovered {
     pub(crate) files: Files,
     /// Where the journal ends; synced.
     pub(crate) end: Position,
-    /// The incarnation of what is written from now on.
-    pub(crate) incarnation: u32,
+    /// What the next checkpoint says; its incarnation is that of what is written from now on.
+    pub(crate) facts: Facts,
+    /// The commit of the checkpoint that recovery began with.
+    pub(crate) checkpoint: Option<u64>,
 }
 
-/// Reads the whole journal.
+/// Reads the newest checkpoint, the segments' tables, and the journal behind the checkpoint.
 ///
 /// # Errors
 /// `Corrupt` for damage below the synced position that cannot be isolated, with file and offset;
 /// `Permanent` where a file cannot be read.
 pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
-    let mut found = open_files(disk)?;
+    let names = disk.names().map_err(|e| failed("list the store", e))?;
+    let (contents, mut facts, checkpoint) = newest_checkpoint(disk, &names)?;
+    let mut found = open_files(disk, &names, facts.first_file)?;
     drop_unfinished(disk, &mut found)?;
-    let mut recovery = Recovery::default();
+    let mut recovery = Recovery::new(contents, facts);
+    let counted = |name: &&String| {
+        let number = segment_number(name);
+        number.is_some_and(|number| number < facts.next_segment)
+    };
+    for name in names.iter().filter(counted) {
+        recovery.add_segment(disk, name)?;
+    }
     for (index, journal) in found.iter().enumerate() {
         let end = found.get(index + 1).map(|next| next.header.previous_end);
         recovery.read(journal, end)?;
     }
+    recovery.mark_what_is_missing();
+    remove_leftovers(disk, &names, facts, checkpoint)?;
     let files = Files::default();
     for journal in &found {
         files.insert(journal.header.number, journal.file.clone());
     }
+    let newest = found.last().map(|last| last.header.incarnation + 1);
+    facts.incarnation = newest.unwrap_or(facts.incarnation);
     Ok(Recovered {
         contents: recovery.contents,
         files,
         end: recovery.end,
-        incarnation: found.last().map_or(0, |last| last.header.incarnation + 1),
+        facts,
+        checkpoint,
     })
+}
+
+/// The newest checkpoint that is whole; nothing and the first file where there is none.
+fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<(Contents, Facts, Option<u64>)> {
+    let mut seqs: Vec<_> = names.iter().filter_map(|n| checkpoint_seq(n)).collect();
+    seqs.sort_unstable_by(|a, b| b.cmp(a));
+    for seq in &seqs {
+        let name = checkpoint_name(*seq);
+        let file = disk.open(&name);
+        let read = file.and_then(|file| checkpoint::read(&file));
+        match read.map_err(|e| failed(&format!("read {name}"), e))? {
+            Some((contents, facts)) => return Ok((contents, facts, Some(*seq))),
+            None => tracing::warn!(
+                name,
+                "this checkpoint is unfinished or damaged; looking for the one before"
+            ),
+        }
+    }
+    let facts = Facts {
+        incarnation: 0,
+        first_file: 1,
+        next_segment: 1,
+    };
+    Ok((Contents::default(), facts, None))
+}
+
+/// Removes what a crash left behind: unfinished segments and checkpoints, and files that a
+/// checkpoint has made needless.
+fn remove_leftovers(
+    disk: &dyn Disk,
+    names: &[String],
+    facts: Facts,
+    checkpoint: Option<u64>,
+) -> Result<()> {
+    let needless = |name: &&String| {
+        let segment = segment_number(name).is_some_and(|n| n >= facts.next_segment);
+        let journal = journal_number(name).is_some_and(|n| n < facts.first_file);
+        let other = checkpoint_seq(name).is_some_and(|seq| Some(seq) != checkpoint);
+        segment || journal || other
+    };
+    for name in names.iter().filter(needless) {
+        disk.remove(name)
+            .map_err(|e| failed(&format!("remove {name}"), e))?;
+    }
+    Ok(())
 }
 
 struct Journal {
@@ -75,16 +141,19 @@ impl Journal {
 }
 
 /// Opens all files in order. The last one's header may be missing, which makes it number 0.
-fn open_files(disk: &dyn Disk) -> Result<Vec<Journal>> {
-    let names = disk.names().map_err(|e| failed("list the journal", e))?;
-    let mut numbers: Vec<_> = names.iter().filter_map(|n| journal_number(n)).collect();
+fn open_files(disk: &dyn Disk, names: &[String], first: u32) -> Result<Vec<Journal>> {
+    let numbers = names.iter().filter_map(|name| journal_number(name));
+    let mut numbers: Vec<_> = numbers.filter(|number| *number >= first).collect();
     numbers.sort_unstable();
     let mut found = Vec::new();
-    for (expected, number) in (1u32..).zip(numbers.iter().copied()) {
+    for (expected, number) in (first..).zip(numbers.iter().copied()) {
         if number != expected {
             return Err(corrupt(format!("{} is missing", journal_name(expected))));
         }
-        found.push(open_file(disk, number, expected as usize == numbers.len())?);
+        found.push(open_file(disk, number, Some(&number) == numbers.last())?);
+    }
+    if first > 1 && found.is_empty() {
+        return Err(corrupt(format!("{} is missing", journal_name(first))));
     }
     Ok(found)
 }
@@ -95,8 +164,12 @@ fn open_file(disk: &dyn Disk, number: u32, is_last: bool) -> Result<Journal> {
     let length = file.len().map_err(cannot)?;
     let mut start = [0; FILE_HEADER];
     let read = read_full_at(&*file, &mut start, 0).map_err(cannot)?;
-    let header = match FileHeader::decode(&start[..read]).filter(|h| h.number == number) {
-        Some(header) => header,
+    let header = FileHeader::decode(&start[..read]).or_else(|| FileHeader::mended(&start[..read]));
+    let header = match header.filter(|header| header.number == number) {
+        Some(header) => {
+            write_back(&*file, &header.encode(), &start[..read], number, 0).map_err(cannot)?;
+            header
+        }
         None if is_last && is_unfinished(&*file, length).map_err(cannot)? => FileHeader {
             number: 0,
             salt: 0,
@@ -126,7 +199,8 @@ fn is_unfinished(file: &dyn File, length: u64) -> io::Result<bool> {
 
 fn drop_unfinished(disk: &dyn Disk, found: &mut Vec<Journal>) -> Result<()> {
     if found.last().is_some_and(|last| last.header.number == 0) {
-        let name = journal_name(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        let before = found.iter().rev().nth(1);
+        let name = journal_name(before.map_or(1, |journal| journal.header.number + 1));
         disk.remove(&name)
             .map_err(|e| failed(&format!("remove the unfinished {name}"), e))?;
         found.pop();
@@ -135,23 +209,73 @@ fn drop_unfinished(disk: &dyn Disk, found: &mut Vec<Journal>) -> Result<()> {
     Ok(())
 }
 
-#[derive(Default)]
 struct Recovery {
     contents: Contents,
+    /// The last commit that the contents count; that of the checkpoint at first, while the journal
+    /// is read from before it.
+    read: u64,
+    first_file: u32,
     /// The highest position that anything read so far knows to be synced.
     synced: Position,
     end: Position,
 }
 
 impl Recovery {
+    fn new(contents: Contents, facts: Facts) -> Self {
+        Self {
+            read: 0,
+            first_file: facts.first_file,
+            contents,
+            synced: Position::default(),
+            end: Position::default(),
+        }
+    }
+
+    /// Adds the runs of a segment to their logs.
+    fn add_segment(&mut self, disk: &dyn Disk, name: &str) -> Result<()> {
+        let number = segment_number(name).unwrap_or_default();
+        let file = disk.open(name);
+        let runs = file.and_then(|file| read_table(&*file, number));
+        let Some(runs) = runs.map_err(|e| failed(&format!("read {name}"), e))? else {
+            tracing::error!(
+                name,
+                "this segment's table is damaged; what it holds is lost"
+            );
+            return Ok(());
+        };
+        for (id, run) in runs {
+            match self.contents.logs.get_mut(&id) {
+                Some(log) if log.born() == run.born => log.add_run(run),
+                _ => self.contents.let_go(vec![run]),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the logs that should hold more than was found, and says so.
+    fn mark_what_is_missing(&mut self) {
+        for (id, log) in &mut self.contents.logs {
+            for range in log.missing() {
+                tracing::error!(log = name(*id), from = %range.start, below = %range.end, "a segment that held this is damaged or gone");
+                log.lose(&range);
+            }
+            let gone = log.settle_in(None, Offset::ZERO);
+            self.contents
+                .gone
+                .extend(gone.into_iter().map(|run| (0, run)));
+        }
+    }
+
     /// Reads a file's records up to `end`; up to the torn tail where it is the last.
     fn read(&mut self, journal: &Journal, end: Option<u32>) -> Result<()> {
-        if journal.header.previous_seq != self.contents.seq {
+        if journal.header.number == self.first_file {
+            self.read = journal.header.previous_seq;
+        } else if journal.header.previous_seq != self.read {
             return Err(corrupt(format!(
                 "{} goes on behind commit {}, but the journal before it ends with {}",
                 journal_name(journal.header.number),
                 journal.header.previous_seq,
-                self.contents.seq
+                self.read
             )));
         }
         self.synced = self.synced.max(journal.place(0));
@@ -160,7 +284,7 @@ impl Recovery {
         let mut at = FILE_HEADER as u64;
         while end.is_none() || at < limit {
             let cannot = |e| failed(&format!("read {}", journal.place(at)), e);
-            let found = scan_from(&mut window, at, journal.header.salt, self.contents.seq);
+            let found = scan_from(&mut window, at, journal.header.salt, self.read);
             let (place, found) = found.map_err(cannot)?;
             at = match found {
                 Found::Record {
@@ -168,7 +292,11 @@ impl Recovery {
                     record,
                     steps,
                     damaged,
+                    mended,
                 } if damaged.is_empty() || self.is_below(journal, place, end)? => {
+                    if mended {
+                        mend_record(journal, place, &header, &record).map_err(cannot)?;
+                    }
                     self.apply(journal.place(place), &header, steps)?;
                     self.close_logs(journal.place(place), &damaged);
                     place + record.len() as u64
@@ -179,7 +307,9 @@ impl Recovery {
         }
         self.end = journal.place(at);
         if end.is_none() {
-            cut(journal, at)?;
+            let place = self.synced;
+            let here = place.file == journal.header.number;
+            cut(journal, at, if here { u64::from(place.at) } else { 0 })?;
         }
         Ok(())
     }
@@ -198,28 +328,37 @@ impl Recovery {
 
     fn apply(&mut self, place: Position, header: &RecordHeader, steps: Vec<Step>) -> Result<()> {
         self.synced = self.synced.max(header.synced);
-        self.contents.seq = header.seq;
-        self.contents.epoch.0 = self.contents.epoch.0.max(header.epoch);
+        self.read = header.seq;
+        let counted = header.seq <= self.contents.seq;
+        if !counted {
+            self.contents.seq = header.seq;
+            self.contents.epoch.0 = self.contents.epoch.0.max(header.epoch);
+        }
         for step in steps {
             match step {
+                Step::Append(append) if counted => self.find_again(place, &append),
+                Step::Append(append) => self.append(place, &append)?,
+                Step::Other(Op::DropLog { log }) if counted => {
+                    let log = self.contents.logs.get_mut(&log);
+                    log.into_iter().for_each(Log::find_anew);
+                }
+                Step::Other(_) if counted => {}
                 Step::Other(op) => self.contents.apply(op),
-                Step::Append(append) => self.append(place, append)?,
             }
         }
         Ok(())
     }
 
-    fn append(&mut self, place: Position, append: Append) -> Result<()> {
-        let inside = |at: usize| u32::try_from(at).expect("a record is below 4 GiB");
-        let extent = Extent {
-            file: place.file,
-            head: place.at + inside(append.head_at),
-            head_length: inside(append.head_length),
-            body: place.at + inside(append.body_at),
-            body_length: inside(append.head.body_length()),
-        };
+    /// The checkpoint counts this entry; only where it lies is missing.
+    fn find_again(&mut self, place: Position, append: &Append) {
+        if let Some(log) = self.contents.logs.get_mut(&append.log) {
+            log.find_again(append.head.without_body(), extent(place, append));
+        }
+    }
+
+    fn append(&mut self, place: Position, append: &Append) -> Result<()> {
         let log = self.contents.log(append.log);
-        log.recover(append.head.without_body(), extent)
+        log.recover(append.head.without_body(), extent(place, append))
             .map_err(|error| corrupt(format!("{place}: {}", error.message())))
     }
 
@@ -239,8 +378,50 @@ impl Recovery {
     }
 }
 
+fn extent(place: Position, append: &Append) -> Extent {
+    let inside = |at: usize| u32::try_from(at).expect("a record is below 4 GiB");
+    Extent {
+        file: place.file,
+        head: place.at + inside(append.head_at),
+        head_length: inside(append.head_length),
+        body: place.at + inside(append.body_at),
+        body_length: inside(append.head.body_length()),
+    }
+}
+
+/// Writes a record as it was before a bit of it flipped.
+fn mend_record(
+    journal: &Journal,
+    at: u64,
+    header: &RecordHeader,
+    record: &Bytes,
+) -> io::Result<()> {
+    let place = journal.place(at);
+    tracing::warn!(%place, "mended a flipped bit");
+    let header = header.encode();
+    let mut octets = [
+        io::IoSlice::new(&header),
+        io::IoSlice::new(&record[RECORD_HEADER..]),
+    ];
+    write_all_at(&*journal.file, &mut octets, at)?;
+    journal.file.sync()
+}
+
+/// Writes what was `read` at `at` as it was meant, where a bit of it had flipped.
+fn write_back(file: &dyn File, meant: &[u8], read: &[u8], number: u32, at: u64) -> io::Result<()> {
+    if meant == read {
+        return Ok(());
+    }
+    tracing::warn!(file = journal_name(number), at, "mended a flipped bit");
+    write_all_at(file, &mut [io::IoSlice::new(meant)], at)?;
+    file.sync()
+}
+
 /// Ends the file behind its last whole record, and syncs it: what is served from now on stays.
-fn cut(journal: &Journal, at: u64) -> Result<()> {
+///
+/// What is not known to be synced is written once more first: where an earlier sync of it failed,
+/// the system may hold pages that it takes for written and that are not on the disk.
+fn cut(journal: &Journal, at: u64, synced: u64) -> Result<()> {
     let cannot = |e| failed(&format!("cut {}", journal.place(at)), e);
     let mut window = Window::new(&*journal.file, journal.length);
     let behind = look_behind(&mut window, at, journal.header.salt).map_err(cannot)?;
@@ -250,6 +431,15 @@ fn cut(journal: &Journal, at: u64) -> Result<()> {
     }
     if journal.length > at {
         journal.file.set_len(at).map_err(cannot)?;
+    }
+    let mut from = synced - synced % u64::from(BLOCK);
+    while from < at {
+        let octets = window
+            .take(from, (at - from).min(1 << 20) as usize)
+            .map_err(cannot)?;
+        let written = write_all_at(&*journal.file, &mut [io::IoSlice::new(&octets)], from);
+        written.map_err(cannot)?;
+        from += octets.len().max(1) as u64;
     }
     journal.file.sync().map_err(cannot)
 }

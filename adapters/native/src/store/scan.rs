@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use standpipe_core::id::{LogId, Offset};
 
 use super::{
@@ -21,6 +21,8 @@ pub(crate) enum Found {
         record: Bytes,
         steps: Vec<Step>,
         damaged: Vec<(LogId, Offset)>,
+        /// Whether a flipped bit in it was mended: the file still has it.
+        mended: bool,
     },
     /// Anything else, the end of what was written included.
     Nothing,
@@ -28,27 +30,35 @@ pub(crate) enum Found {
 
 /// Reads what stands at `at`. The commit before it is `seq`.
 fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io::Result<Found> {
-    let header = window.take(at, RECORD_HEADER)?;
-    let Some(header) = RecordHeader::decode(&header, salt).filter(|h| h.seq == seq + 1) else {
+    let octets = window.take(at, RECORD_HEADER)?;
+    let intact = RecordHeader::decode(&octets, salt);
+    let mended = intact.is_none();
+    let header = intact.or_else(|| RecordHeader::mended(&octets, salt));
+    let Some(header) = header.filter(|header| header.seq == seq + 1) else {
         return Ok(Found::Nothing);
     };
     let record = window.take(at, header.length as usize)?;
     if record.len() < header.length as usize {
         return Ok(Found::Nothing);
     }
-    let Some(steps) = take_steps(&record, header.steps_crc) else {
-        return Ok(Found::Nothing);
+    let (record, steps, mended) = match take_steps(&record, header.steps_crc) {
+        Ok(steps) => (record, steps, mended),
+        Err(place) => match mend_steps(&record, header.steps_crc, place) {
+            Some((record, steps)) => (record, steps, true),
+            None => return Ok(Found::Nothing),
+        },
     };
     Ok(Found::Record {
         damaged: damaged_bodies(&record, &steps),
         header,
         record,
         steps,
+        mended,
     })
 }
 
-/// Reads the record that stands at `at`, or at the next block with nothing in between: see
-/// `Pending::take`. Returns where it stands.
+/// Reads the record that stands at `at`, or at the next block: see `Pending::take`. Returns where
+/// it stands.
 pub(crate) fn scan_from(
     window: &mut Window<'_>,
     at: u64,
@@ -60,21 +70,17 @@ pub(crate) fn scan_from(
     if block == at || matches!(here, Found::Record { .. }) {
         return Ok((at, here));
     }
-    let between = window.take(at, (block - at) as usize)?;
-    if between.iter().any(|octet| *octet != 0) {
-        return Ok((at, here));
-    }
     Ok(match scan(window, block, salt, seq)? {
         Found::Nothing => (at, here),
         found @ Found::Record { .. } => (block, found),
     })
 }
 
-/// All steps; `None` where they are not as written.
-fn take_steps(record: &Bytes, expected: u32) -> Option<Vec<Step>> {
+/// All steps; where they are not as written, the place up to which they could be read.
+fn take_steps(record: &Bytes, expected: u32) -> Result<Vec<Step>, usize> {
     let (mut steps, mut at, mut crc, mut summed) = (Vec::new(), RECORD_HEADER, 0, RECORD_HEADER);
     while at < record.len() {
-        let (step, next) = take_step(record, at).ok()?;
+        let (step, next) = take_step(record, at).map_err(|_| at)?;
         if let Step::Append(append) = &step
             && append.inline
         {
@@ -85,7 +91,33 @@ fn take_steps(record: &Bytes, expected: u32) -> Option<Vec<Step>> {
         at = next;
     }
     crc = crc32c::crc32c_append(crc, &record[summed..]);
-    (crc == expected).then_some(steps)
+    (crc == expected).then_some(steps).ok_or(record.len())
+}
+
+/// Tries every bit near the place where reading stopped: nothing else says where bodies lie, and
+/// they do not count. Only for damage, so that it may take a while.
+fn mend_steps(record: &Bytes, expected: u32, stopped: usize) -> Option<(Bytes, Vec<Step>)> {
+    /// Octets before and behind the place.
+    const BEFORE: usize = 4096;
+    const BEHIND: usize = 512;
+    /// A larger record is not tried.
+    const LARGEST: usize = 256 * 1024;
+    if record.len() > LARGEST {
+        return None;
+    }
+    let from = stopped.saturating_sub(BEFORE).max(RECORD_HEADER);
+    let to = (stopped + BEHIND).min(record.len());
+    for octet in from..to {
+        for bit in 0..8 {
+            let mut tried = BytesMut::from(&record[..]);
+            tried[octet] ^= 1 << bit;
+            let tried = tried.freeze();
+            if let Ok(steps) = take_steps(&tried, expected) {
+                return Some((tried, steps));
+            }
+        }
+    }
+    None
 }
 
 fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {

@@ -5,21 +5,38 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::{Condvar, Mutex};
 use standpipe_core::{
     error::{Error, ErrorKind},
-    store::Watermark,
+    id::{LogId, Offset},
+    store::{ReadLimit, Watermark},
 };
 
 use super::{
-    StoreOptions, files::Files, marks::Mark, ownership::Lock, pending::Pending, position::Position,
-    record::Part, recovery::Recovered, state::State, vfs::Disk,
+    StoreOptions,
+    files::Files,
+    log::{Log, Plan},
+    marks::Mark,
+    ownership::Lock,
+    pending::Pending,
+    position::Position,
+    record::Part,
+    recovery::Recovered,
+    segment::{Run, Segments},
+    state::State,
+    vfs::Disk,
 };
 
 /// State, marks, and what wakes the writer.
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) files: Files,
+    pub(crate) segments: Segments,
     pub(crate) file_size: u32,
+    journal_bytes: u64,
     pub(crate) state: Mutex<State>,
     pub(crate) wake: Condvar,
+    /// Wakes the thread behind the journal.
+    flush: Condvar,
+    /// Wakes the writer where it waits for room in the journal.
+    room: Condvar,
     pub(crate) written: Mark,
     pub(crate) synced: Mark,
     /// 1 once the writer has ended.
@@ -56,17 +73,41 @@ impl Shared {
         options: &StoreOptions,
     ) -> Self {
         let seq = recovered.contents.seq;
-        let pending = Pending::new(recovered.end, recovered.incarnation, options.file_size);
+        let pending = Pending::new(
+            recovered.end,
+            recovered.facts.incarnation,
+            options.file_size,
+        );
         Self {
+            segments: Segments::new(disk.clone()),
             disk,
             files: recovered.files,
             file_size: options.file_size,
-            state: Mutex::new(State::new(recovered.contents, pending, options)),
+            journal_bytes: options.journal_bytes,
+            state: Mutex::new(State::new(
+                recovered.contents,
+                pending,
+                recovered.facts.first_file,
+                options,
+            )),
             wake: Condvar::new(),
+            flush: Condvar::new(),
+            room: Condvar::new(),
             written: Mark::new(seq),
             synced: Mark::new(seq),
             ended: Watermark::default(),
             lock: Mutex::new(lock),
+        }
+    }
+
+    /// How a read of `log` from `from` goes.
+    ///
+    /// # Errors
+    /// As [`Log::plan`].
+    pub(crate) fn plan(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Plan, Error> {
+        match self.state.lock().contents.logs.get(&log) {
+            Some(log) => log.plan(from, limit),
+            None => Log::default().plan(from, limit),
         }
     }
 
@@ -128,7 +169,11 @@ impl Shared {
     /// Refuses commits for good: what a failed sync covered may be on disk or not.
     pub(crate) fn fail(&self, error: &Error) {
         let reopen = format!("{error}; the store must be opened again");
-        self.state.lock().refusal = Some(Error::new(ErrorKind::Closed, "commit", reopen.clone()));
+        {
+            let mut state = self.state.lock();
+            state.refusal = Some(Error::new(ErrorKind::Closed, "commit", reopen.clone()));
+            state.ending = Ending::Dropped;
+        }
         let unknown = Error::new(ErrorKind::Unknown, "sync journal", reopen);
         self.written.fail(unknown.clone());
         self.synced.fail(unknown);
@@ -156,6 +201,111 @@ impl Shared {
         }
         drop(state);
         self.wake.notify_one();
+        self.flush.notify_one();
+        self.room.notify_one();
+    }
+
+    /// Waits for something to do behind the journal: the last file to move into a segment, or only
+    /// a look at what can go. `None` when the store ends.
+    pub(crate) fn next_flush(&self, first_file: u32, look: Duration) -> Option<Option<u32>> {
+        let mut state = self.state.lock();
+        let mut looked = false;
+        loop {
+            if state.ending != Ending::None {
+                return None;
+            }
+            let newest = self.files.newest();
+            let files = u64::from(newest.saturating_sub(first_file)) + 1;
+            let full = files > 1 && files * u64::from(self.file_size) * 2 > self.journal_bytes;
+            if full || (state.stuck.is_some() && newest > first_file) {
+                return Some(Some(newest - 1));
+            }
+            if looked || !state.contents.gone.is_empty() {
+                return Some(None);
+            }
+            looked = self.flush.wait_for(&mut state, look).timed_out();
+        }
+    }
+
+    /// The thread behind the journal has ended.
+    pub(crate) fn note_flusher_ended(&self) {
+        self.state.lock().flushing = false;
+        self.room.notify_one();
+    }
+
+    /// The writer ends: nothing more is synced, and the thread behind the journal ends first.
+    pub(crate) fn wait_for_flusher(&self) {
+        let error = Error::new(ErrorKind::Closed, "sync journal", "the store is closed");
+        self.synced.fail(error);
+        self.flush.notify_one();
+        let mut state = self.state.lock();
+        while state.flushing {
+            self.room.wait(&mut state);
+        }
+    }
+
+    /// The journal begins with `first_file` now, or cannot be made shorter.
+    pub(crate) fn note_flushed(&self, first_file: u32, error: Option<&Error>) {
+        let mut state = self.state.lock();
+        state.first_file = first_file;
+        state.stuck = error.cloned();
+        drop(state);
+        self.room.notify_one();
+    }
+
+    /// Waits, unless the store ends.
+    pub(crate) fn rest(&self, wait: Duration) {
+        let mut state = self.state.lock();
+        if state.ending == Ending::None {
+            self.flush.wait_for(&mut state, wait);
+        }
+    }
+
+    /// Waits until commit `seq` is on disk. The journal may grow above its limit meanwhile: what it
+    /// waits for may not be written otherwise.
+    pub(crate) fn wait_synced(&self, seq: u64) -> Result<(), Error> {
+        let waits = |waits: bool| {
+            let mut state = self.state.lock();
+            state.checkpointing = waits;
+            state.sync_wanted = state.sync_wanted.max(seq);
+            drop(state);
+            self.wake.notify_one();
+            self.room.notify_one();
+        };
+        waits(true);
+        let synced = futures::executor::block_on(self.synced.wait(seq));
+        waits(false);
+        synced
+    }
+
+    /// Runs that nobody needs, as of what is on disk; asks for a sync where some wait for that.
+    pub(crate) fn take_gone(&self) -> Vec<Run> {
+        let synced = self.synced.reached();
+        let mut state = self.state.lock();
+        let on_disk = |(seq, _): &(u64, Run)| *seq <= synced;
+        let these = state.contents.gone.partition_point(on_disk);
+        let waiting = state.contents.gone.split_off(these);
+        let gone = std::mem::replace(&mut state.contents.gone, waiting);
+        if let Some((seq, _)) = state.contents.gone.last() {
+            state.sync_wanted = state.sync_wanted.max(*seq);
+            self.wake.notify_one();
+        }
+        gone.into_iter().map(|(_, run)| run).collect()
+    }
+
+    /// Waits for room for journal file `number`: where the segments do not keep up, the journal
+    /// must not grow for ever.
+    pub(crate) fn wait_for_room(&self, number: u32) {
+        let mut state = self.state.lock();
+        let limit = (self.journal_bytes / u64::from(self.file_size)).max(3);
+        self.flush.notify_one();
+        while u64::from(number.saturating_sub(state.first_file)) >= limit
+            && !state.checkpointing
+            && state.stuck.is_none()
+            && state.ending == Ending::None
+        {
+            self.room.wait(&mut state);
+        }
     }
 }
 

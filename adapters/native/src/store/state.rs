@@ -31,6 +31,14 @@ pub(crate) struct State {
     pub(crate) sync_wanted: u64,
     /// Whether and how the writer should end.
     pub(crate) ending: Ending,
+    /// Whether a checkpoint waits for a sync: the journal may grow above its limit then.
+    pub(crate) checkpointing: bool,
+    /// Whether the thread behind the journal runs.
+    pub(crate) flushing: bool,
+    /// The oldest journal file that is needed.
+    pub(crate) first_file: u32,
+    /// Why the journal cannot be moved into segments at the moment.
+    pub(crate) stuck: Option<Error>,
     /// Whether the mark of a clean end was submitted.
     pub(crate) marked: bool,
     pending_limit: usize,
@@ -38,7 +46,12 @@ pub(crate) struct State {
 
 impl State {
     /// Goes on from what recovery read.
-    pub(crate) fn new(contents: Contents, pending: Pending, options: &StoreOptions) -> Self {
+    pub(crate) fn new(
+        contents: Contents,
+        pending: Pending,
+        first_file: u32,
+        options: &StoreOptions,
+    ) -> Self {
         Self {
             tail: Tail::new(options.tail_bytes, contents.seq),
             sync_wanted: contents.seq,
@@ -46,6 +59,10 @@ impl State {
             pending,
             refusal: None,
             ending: Ending::None,
+            checkpointing: false,
+            flushing: false,
+            first_file,
+            stuck: None,
             marked: false,
             pending_limit: options.pending_bytes,
         }
@@ -144,7 +161,7 @@ impl State {
                     contents.apply(op);
                     continue;
                 };
-                let log = contents.logs.entry(id).or_default();
+                let log = contents.log(id);
                 let entry = log.place(draft, now, leader_epoch);
                 let extent = record.append(id, &entry);
                 tail.push(id, &entry, facts.seq);

@@ -65,7 +65,7 @@ impl Tail {
                 break;
             };
             if let Some(log) = logs.get_mut(&oldest.log) {
-                log.forget(oldest.base, oldest.seq);
+                log.uncache(oldest.base, oldest.seq);
             }
             self.octets -= oldest.octets;
             self.order.pop_front();

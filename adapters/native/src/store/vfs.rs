@@ -28,6 +28,9 @@ pub(crate) trait File: Send + Sync + 'static {
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
     /// Makes everything written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
+    /// Gives the space of a stretch back; it reads as zeros from then on, or as before where the
+    /// file system cannot.
+    fn punch(&self, at: u64, length: u64) -> io::Result<()>;
     /// Octets in the file.
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends to `len` octets.

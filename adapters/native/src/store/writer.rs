@@ -57,6 +57,7 @@ impl Writer {
 
     /// Gives the directory free.
     fn end(self, failure: Option<Error>) {
+        self.shared.wait_for_flusher();
         self.shared.lock.lock().take();
         match failure {
             None => self.shared.ended.advance(1),
@@ -114,6 +115,7 @@ impl Writer {
     /// Syncs the file before, so that only the last one can have a torn tail, and makes the next.
     fn open_file(&mut self, header: &FileHeader) -> Result<(), Failure> {
         self.sync()?;
+        self.shared.wait_for_room(header.number);
         let name = journal_name(header.number);
         let made = (|| {
             let file = self

@@ -3,15 +3,18 @@
 mod faults;
 mod power;
 mod recovery;
+mod segments;
 mod sim;
 
 use bytes::Bytes;
 use standpipe_core::{
-    entry::{Draft, Format},
-    id::{LogId, PartitionId, TopicId},
-    store::{Commit, Durability, Epoch, Op, ReadLimit},
+    entry::{Draft, Entry, Format},
+    id::{LogId, Offset, PartitionId, TopicId},
+    store::{Commit, Durability, Epoch, Op, ReadLimit, Store},
 };
 use uuid::Uuid;
+
+use super::NativeStore;
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     bytes: usize::MAX,
@@ -29,6 +32,19 @@ pub(super) fn append(log: LogId, body: impl Into<Bytes>) -> Op {
     Op::Append {
         log,
         draft: Draft::single(Format::NATIVE, body.into()),
+    }
+}
+
+/// Everything that a log holds from `from` on.
+pub(super) async fn read_all(store: &NativeStore, log: LogId, from: Offset) -> Vec<Entry> {
+    let (mut entries, mut next) = (Vec::new(), from);
+    loop {
+        let more = store.read(log, next, ALL).await.unwrap();
+        let Some(last) = more.last() else {
+            return entries;
+        };
+        next = last.end_offset();
+        entries.extend(more);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::store::{NativeStore, StoreOptions, position::journal_name};
 pub(super) fn small() -> StoreOptions {
     StoreOptions {
         file_size: 16 * 1024,
+        journal_bytes: 64 * 1024,
         tail_bytes: 4 * 1024,
         pending_bytes: 1024 * 1024,
     }
@@ -33,9 +34,10 @@ async fn a_store_on_a_real_disk_opens_again_with_all_of_it() {
         .collect();
     let options = StoreOptions {
         pending_bytes: 64 * 1024 * 1024,
+        journal_bytes: u64::MAX,
         ..small()
     };
-    let store = NativeStore::open(directory.path(), options).unwrap();
+    let store = NativeStore::open(directory.path(), options.clone()).unwrap();
     let mut last = None;
     for body in &bodies {
         let ops = vec![append(log(1), body.clone()), append(log(2), body.clone())];
@@ -46,7 +48,7 @@ async fn a_store_on_a_real_disk_opens_again_with_all_of_it() {
         .await
         .unwrap();
     store.close().await.unwrap();
-    let reopened = NativeStore::open(directory.path(), small()).unwrap();
+    let reopened = NativeStore::open(directory.path(), options).unwrap();
     for id in [log(1), log(2)] {
         let entries = reopened.read(id, Offset::ZERO, ALL).await.unwrap();
         let read: Vec<_> = entries.iter().map(|entry| entry.body().clone()).collect();
@@ -126,26 +128,44 @@ async fn a_damaged_body_closes_its_log_and_no_other() {
     );
 }
 
-#[tokio::test]
-async fn a_damaged_record_below_the_synced_position_keeps_the_store_closed() {
-    let disk = SimDisk::default();
-    let store = open(&disk);
+async fn ten_commits(disk: &SimDisk) {
+    let store = open(disk);
     for _ in 0..10 {
         store
             .submit(commit(Durability::Disk, vec![append(log(1), "body")]))
             .unwrap();
     }
     store.close().await.unwrap();
-    drop(store);
-    for octet in [64 + 3, 64 + 48 + 5, 64 + 48 + 30] {
+}
+
+#[tokio::test]
+async fn a_flipped_bit_outside_the_bodies_is_mended_for_good() {
+    let disk = SimDisk::default();
+    ten_commits(&disk).await;
+    let whole = disk.octets(&journal_name(1));
+    for octet in [9, 33, 64 + 3, 64 + 5, 64 + 48, 64 + 48 + 5, 64 + 48 + 27] {
         disk.flip(&journal_name(1), octet);
+        let store = open(&disk);
+        let read = store.read(log(1), Offset::ZERO, ALL).await.unwrap();
+        assert_eq!(read.len(), 10, "octet {octet}");
+        drop(store);
+        assert_eq!(disk.octets(&journal_name(1))[octet], whole[octet]);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_below_the_synced_position_keeps_the_store_closed() {
+    let disk = SimDisk::default();
+    ten_commits(&disk).await;
+    for octet in [64 + 3, 64 + 48 + 5, 64 + 48 + 30] {
+        (0..3).for_each(|more| disk.flip(&journal_name(1), octet + more));
         let refused = NativeStore::start(Arc::new(disk.clone()), None, &small()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt);
         assert!(
             refused.message().contains("0000000001.journal at 64"),
             "{refused}"
         );
-        disk.flip(&journal_name(1), octet);
+        (0..3).for_each(|more| disk.flip(&journal_name(1), octet + more));
     }
     open(&disk);
 }

@@ -25,6 +25,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     files: BTreeMap<String, Stored>,
+    /// Removed, but a power cut may bring them back.
+    removed: BTreeMap<String, Stored>,
     /// Writes and syncs so far.
     steps: u64,
     /// At this step, the disk as a power cut would leave it is kept aside.
@@ -44,6 +46,14 @@ struct Stored {
     name_durable: bool,
 }
 
+impl State {
+    /// A file; one that was removed while it was open too.
+    fn file(&mut self, name: &str) -> io::Result<&mut Stored> {
+        let file = self.files.get_mut(name).or(self.removed.get_mut(name));
+        file.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
 impl SimDisk {
     /// Keeps aside, at step `step`, what a power cut with `seed` would leave.
     pub(super) fn cut_at(&self, step: u64, seed: u64) {
@@ -61,7 +71,7 @@ impl SimDisk {
         let files = state
             .after_cut
             .take()
-            .unwrap_or_else(|| survivors(&state.files, seed));
+            .unwrap_or_else(|| survivors(&state, seed));
         let after = Self::default();
         after.0.state.lock().files = files;
         after
@@ -89,6 +99,29 @@ impl SimDisk {
         file.durable = file.seen.clone();
     }
 
+    /// Flips one bit of a file, on the platter too.
+    pub(super) fn flip_bit(&self, name: &str, bit: u64) {
+        let mut state = self.0.state.lock();
+        let file = state.files.get_mut(name).unwrap();
+        if let Some(octet) = file.seen.get_mut((bit / 8) as usize) {
+            *octet ^= 1 << (bit % 8);
+        }
+        file.durable = file.seen.clone();
+    }
+
+    /// All names, in order.
+    pub(super) fn file_names(&self) -> Vec<String> {
+        self.0.state.lock().files.keys().cloned().collect()
+    }
+
+    /// Waits until the names are as wanted.
+    pub(super) fn wait(&self, wanted: impl Fn(&[String]) -> bool) {
+        let mut state = self.0.state.lock();
+        while !wanted(&state.files.keys().cloned().collect::<Vec<_>>()) {
+            self.0.changed.wait(&mut state);
+        }
+    }
+
     /// A file's octets.
     pub(super) fn octets(&self, name: &str) -> Vec<u8> {
         self.0.state.lock().files[name].seen.clone()
@@ -100,16 +133,19 @@ impl SimDisk {
             && state.steps >= at
             && state.after_cut.is_none()
         {
-            state.after_cut = Some(survivors(&state.files, seed));
+            state.after_cut = Some(survivors(state, seed));
         }
     }
 }
 
 /// Each page of each file as it was, as it is, or torn between the two.
-fn survivors(files: &BTreeMap<String, Stored>, seed: u64) -> BTreeMap<String, Stored> {
+fn survivors(state: &State, seed: u64) -> BTreeMap<String, Stored> {
     let mut random = Random(seed);
     let mut left = BTreeMap::new();
-    for (name, file) in files {
+    let gone = |name: &String| !state.files.contains_key(name);
+    let mut back = state.removed.iter().filter(|(name, _)| gone(name));
+    let back: Vec<_> = back.by_ref().filter(|_| random.below(2) == 0).collect();
+    for (name, file) in state.files.iter().chain(back) {
         if !file.name_durable && random.below(2) == 0 {
             continue;
         }
@@ -176,10 +212,14 @@ impl Disk for SimDisk {
         };
         state.files.insert(name.into(), stored);
         drop(state);
+        self.0.changed.notify_all();
         self.open(name)
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        if !self.0.state.lock().files.contains_key(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let (disk, name) = (self.clone(), name.to_owned());
         Ok(Arc::new(SimFile { disk, name }))
     }
@@ -189,7 +229,10 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.state.lock().files.remove(name);
+        let mut state = self.0.state.lock();
+        let file = state.files.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        state.removed.insert(name.into(), file);
+        self.0.changed.notify_all();
         Ok(())
     }
 
@@ -199,6 +242,7 @@ impl Disk for SimDisk {
             .files
             .values_mut()
             .for_each(|file| file.name_durable = true);
+        state.removed.clear();
         Ok(())
     }
 }
@@ -211,7 +255,7 @@ impl File for SimFile {
         }
         let mut octets = Vec::new();
         bufs.iter().for_each(|buf| octets.extend_from_slice(buf));
-        let file = state.files.get_mut(&self.name).unwrap();
+        let file = state.file(&self.name)?;
         let (from, to) = (at as usize, at as usize + octets.len());
         if file.seen.len() < to {
             file.seen.resize(to, 0);
@@ -222,8 +266,8 @@ impl File for SimFile {
     }
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
-        let state = self.disk.0.state.lock();
-        let seen = &state.files[&self.name].seen;
+        let mut state = self.disk.0.state.lock();
+        let seen = &state.file(&self.name)?.seen;
         let from = seen.len().min(at as usize);
         let length = buf.len().min(seen.len() - from);
         buf[..length].copy_from_slice(&seen[from..from + length]);
@@ -240,18 +284,27 @@ impl File for SimFile {
         if state.fail_syncs {
             return Err(io::Error::other("the disk is gone"));
         }
-        let file = state.files.get_mut(&self.name).unwrap();
+        let file = state.file(&self.name)?;
         file.durable = file.seen.clone();
         Ok(())
     }
 
+    fn punch(&self, at: u64, length: u64) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        let file = state.file(&self.name)?;
+        let (from, to) = (at as usize, (at + length) as usize);
+        file.seen[from..to].fill(0);
+        self.disk.step(&mut state);
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.0.state.lock().files[&self.name].seen.len() as u64)
+        Ok(self.disk.0.state.lock().file(&self.name)?.seen.len() as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.0.state.lock();
-        let file = state.files.get_mut(&self.name).unwrap();
+        let file = state.file(&self.name)?;
         file.seen.resize(len as usize, 0);
         Ok(())
     }

@@ -1,0 +1,263 @@
+//! Checkpoints: all that the store knows but the entries themselves, so that recovery begins there
+//! and the journal before it can go.
+//!
+//! ```text
+//! header  64 octets: magic · 8 seq · 8 epoch · 4 incarnation · 4 first journal file · 8 next segment
+//!         · 8 frames · 4 zero · 4 crc32c of the 48 before the zeros
+//! frames  4 length · 4 crc32c of the payload · 4 crc32c of these eight · payload
+//! ```
+//! A payload is items behind one another: `1` key value, `2` cursor reset change, `3` log. A file
+//! that ends early was not finished and does not count: the one before it is still there.
+
+use std::{io, ops::Range, sync::Arc};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use standpipe_core::{
+    error::Result,
+    id::{CursorId, LogId, Millis, Offset, PartitionId, SubscriptionId, TopicId},
+    store::Epoch,
+    wire::{Reader, Writer},
+};
+use uuid::Uuid;
+
+use super::{
+    contents::Contents,
+    log::{Log, LogFacts},
+    ranges::Ranges,
+    repair::mend,
+    vfs::{Disk, File, read_full_at, write_all_at},
+};
+
+const MAGIC: &[u8; 8] = b"SPCHECK1";
+const HEADER: usize = 64;
+const USED: usize = 48;
+const FRAME_HEADER: usize = 12;
+/// Octets of a payload, unless one item is larger: short enough that a flipped bit is mended.
+const FRAME: usize = 16 * 1024;
+
+const KEY: u8 = 1;
+const CURSOR: u8 = 2;
+const LOG: u8 = 3;
+
+/// What a checkpoint says besides the contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) incarnation: u32,
+    /// The first journal file that holds something the segments do not.
+    pub(crate) first_file: u32,
+    /// Segments below this number are whole, and their entries are nowhere else.
+    pub(crate) next_segment: u64,
+}
+
+/// The name of a checkpoint's file; it is called after its last commit.
+pub(crate) fn checkpoint_name(seq: u64) -> String {
+    format!("{seq:020}.checkpoint")
+}
+
+/// The commit in a checkpoint's name; `None` for any other name.
+pub(crate) fn checkpoint_seq(name: &str) -> Option<u64> {
+    let seq = name.strip_suffix(".checkpoint")?.parse().ok()?;
+    (checkpoint_name(seq) == name).then_some(seq)
+}
+
+/// All octets of a checkpoint of `contents`.
+pub(crate) fn encode(contents: &Contents, facts: Facts) -> Vec<u8> {
+    let mut frames = Frames::default();
+    for (key, value) in &contents.keys {
+        let item = frames.item(KEY);
+        item.put_bytes_with_length(key);
+        item.put_bytes_with_length(value);
+    }
+    for (cursor, changes) in &contents.cursors {
+        for (index, change) in changes.to_vec().iter().enumerate() {
+            let item = frames.item(CURSOR);
+            item.put_slice(cursor.subscription.0.as_bytes());
+            item.put_u32(cursor.partition.0);
+            item.put_u8(u8::from(index == 0));
+            item.put_bytes_with_length(change);
+        }
+    }
+    for (id, log) in &contents.logs {
+        put_log(frames.item(LOG), *id, &log.facts());
+    }
+    let (count, frames) = frames.finish();
+    let mut out = Vec::with_capacity(HEADER + frames.len());
+    out.put_slice(MAGIC);
+    out.put_u64(contents.seq);
+    out.put_u64(contents.epoch.0);
+    out.put_u32(facts.incarnation);
+    out.put_u32(facts.first_file);
+    out.put_u64(facts.next_segment);
+    out.put_u64(count);
+    let crc = crc32c::crc32c(&out);
+    out.put_bytes(0, HEADER - USED - 4);
+    out.put_u32(crc);
+    out.extend_from_slice(&frames);
+    out
+}
+
+/// Writes a checkpoint and syncs it, name and all.
+pub(crate) fn write(disk: &dyn Disk, seq: u64, octets: &[u8]) -> io::Result<()> {
+    let file = disk.create(&checkpoint_name(seq), 0)?;
+    write_all_at(&*file, &mut [io::IoSlice::new(octets)], 0)?;
+    file.sync()?;
+    disk.sync_names()
+}
+
+/// Reads a checkpoint; `None` where it is unfinished or damaged.
+pub(crate) fn read(file: &Arc<dyn File>) -> io::Result<Option<(Contents, Facts)>> {
+    let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    if length < HEADER {
+        return Ok(None);
+    }
+    let mut octets = BytesMut::zeroed(length);
+    let read = read_full_at(&**file, &mut octets, 0)?;
+    octets.truncate(read);
+    Ok(decode(octets))
+}
+
+fn decode(mut octets: BytesMut) -> Option<(Contents, Facts)> {
+    let mut header = octets.split_to(HEADER.min(octets.len()));
+    let crc = header.get(HEADER - 4..)?.get_u32();
+    header.truncate(USED);
+    let mut fields = mend(&mut header, crc)
+        .then_some(&header[..])?
+        .strip_prefix(&MAGIC[..])?;
+    let mut contents = Contents {
+        seq: fields.get_u64(),
+        epoch: Epoch(fields.get_u64()),
+        ..Contents::default()
+    };
+    let facts = Facts {
+        incarnation: fields.get_u32(),
+        first_file: fields.get_u32(),
+        next_segment: fields.get_u64(),
+    };
+    for _ in 0..fields.get_u64() {
+        let payload = take_frame(&mut octets)?;
+        let mut reader = Reader::new(payload, "read checkpoint");
+        while !reader.is_empty() {
+            take_item(&mut reader, &mut contents).ok()?;
+        }
+    }
+    Some((contents, facts))
+}
+
+fn take_frame(octets: &mut BytesMut) -> Option<Bytes> {
+    if octets.len() < FRAME_HEADER {
+        return None;
+    }
+    let mut header = octets.split_to(FRAME_HEADER);
+    let crc = header.split_off(8).get_u32();
+    let mut fields = mend(&mut header, crc).then_some(&header[..])?;
+    let (length, crc) = (fields.get_u32() as usize, fields.get_u32());
+    if octets.len() < length {
+        return None;
+    }
+    let mut payload = octets.split_to(length);
+    mend(&mut payload, crc).then(|| payload.freeze())
+}
+
+#[derive(Default)]
+struct Frames {
+    done: Vec<u8>,
+    count: u64,
+    payload: BytesMut,
+}
+
+impl Frames {
+    fn item(&mut self, tag: u8) -> &mut BytesMut {
+        if self.payload.len() >= FRAME {
+            self.end_frame();
+        }
+        self.payload.put_u8(tag);
+        &mut self.payload
+    }
+
+    fn end_frame(&mut self) {
+        let start = self.done.len();
+        let length = u32::try_from(self.payload.len()).expect("an item is below 4 GiB");
+        self.done.put_u32(length);
+        self.done.put_u32(crc32c::crc32c(&self.payload));
+        let crc = crc32c::crc32c(&self.done[start..]);
+        self.done.put_u32(crc);
+        self.done.extend_from_slice(&self.payload);
+        self.payload.clear();
+        self.count += 1;
+    }
+
+    fn finish(mut self) -> (u64, Vec<u8>) {
+        if !self.payload.is_empty() {
+            self.end_frame();
+        }
+        (self.count, self.done)
+    }
+}
+
+fn put_log(out: &mut BytesMut, id: LogId, facts: &LogFacts) {
+    out.put_slice(id.topic.0.as_bytes());
+    out.put_u32(id.partition.0);
+    out.put_u64(facts.born);
+    for offset in [facts.start, facts.end, facts.journal_from] {
+        out.put_u64(offset.0);
+    }
+    out.put_i64(facts.appended.0);
+    out.put_varint(facts.forgotten.iter().len() as u64);
+    for Range { start, end } in facts.forgotten.iter() {
+        out.put_varint(start.0);
+        out.put_varint(end.0);
+    }
+}
+
+fn take_item(reader: &mut Reader, contents: &mut Contents) -> Result<()> {
+    match reader.u8()? {
+        KEY => {
+            let key = copy(reader)?;
+            contents.keys.insert(key, copy(reader)?);
+        }
+        CURSOR => {
+            let cursor = CursorId {
+                subscription: SubscriptionId(uuid(reader)?),
+                partition: PartitionId(reader.u32()?),
+            };
+            let reset = reader.u8()? != 0;
+            let changes = contents.cursors.entry(cursor).or_default();
+            changes.push(&reader.bytes()?, reset);
+        }
+        LOG => {
+            let (log, facts) = take_log(reader)?;
+            contents.logs.insert(log, Log::restore(facts));
+        }
+        tag => return Err(reader.invalid(format!("unknown item {tag}"))),
+    }
+    Ok(())
+}
+
+fn take_log(reader: &mut Reader) -> Result<(LogId, LogFacts)> {
+    let log = LogId {
+        topic: TopicId(uuid(reader)?),
+        partition: PartitionId(reader.u32()?),
+    };
+    let mut facts = LogFacts {
+        born: reader.u64()?,
+        start: Offset(reader.u64()?),
+        end: Offset(reader.u64()?),
+        journal_from: Offset(reader.u64()?),
+        appended: Millis(reader.i64()?),
+        forgotten: Ranges::default(),
+    };
+    for _ in 0..reader.varint()? {
+        let range = Offset(reader.varint()?)..Offset(reader.varint()?);
+        facts.forgotten.insert(&range);
+    }
+    Ok((log, facts))
+}
+
+/// A copy, since what is kept must not hold on to the whole frame.
+fn copy(reader: &mut Reader) -> Result<Bytes> {
+    Ok(Bytes::copy_from_slice(&reader.bytes()?))
+}
+
+fn uuid(reader: &mut Reader) -> Result<Uuid> {
+    Uuid::from_slice(&reader.take(16)?).map_err(|_| reader.invalid("no id"))
+}

@@ -1,0 +1,210 @@
+//! The thread behind the journal: moves what is still needed into segments, so that journal files
+//! can go, and gives back the space of what nobody needs.
+
+use std::{collections::BTreeMap, io, ops::Range, sync::Arc, time::Duration};
+
+use standpipe_core::{
+    error::{Error, ErrorKind},
+    id::{LogId, Offset},
+};
+
+use super::{
+    checkpoint::{self, Facts, checkpoint_name},
+    position::journal_name,
+    segment::{Run, SegmentWriter, copy_log, segment_name},
+    shared::Shared,
+};
+
+/// Between two looks at what can go, where nothing wakes the thread.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two tries where the disk refused.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Writes segments and checkpoints, and removes files.
+pub(crate) struct Flusher {
+    shared: Arc<Shared>,
+    facts: Facts,
+    /// The commit of the checkpoint that counts, if there is one.
+    checkpoint: Option<u64>,
+    /// Runs in each segment that somebody needs.
+    live: BTreeMap<u64, usize>,
+}
+
+/// A log's part in a segment.
+struct Moved {
+    log: LogId,
+    born: u64,
+    below: Offset,
+    lost: Vec<Range<Offset>>,
+}
+
+impl Flusher {
+    pub(crate) fn new(shared: Arc<Shared>, facts: Facts, checkpoint: Option<u64>) -> Self {
+        let mut state = shared.state.lock();
+        state.flushing = true;
+        let mut live = BTreeMap::new();
+        let needed = state.contents.logs.values().flat_map(|log| log.runs());
+        let gone = state.contents.gone.iter().map(|(_, run)| run);
+        for run in needed.chain(gone) {
+            *live.entry(run.segment).or_default() += 1;
+        }
+        drop(state);
+        Self {
+            shared,
+            facts,
+            checkpoint,
+            live,
+        }
+    }
+
+    /// Runs until the store ends.
+    pub(crate) fn run(mut self) {
+        let mut said = false;
+        while let Some(last) = self.shared.next_flush(self.facts.first_file, LOOK) {
+            let done = self.reclaim().and_then(|()| match last {
+                Some(last) => self.flush(last),
+                None => Ok(()),
+            });
+            match done {
+                Ok(()) => said = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::error!("{error}; journal files stay until it works");
+                    }
+                    self.shared
+                        .note_flushed(self.facts.first_file, Some(&error));
+                    self.shared.rest(RETRY);
+                }
+            }
+        }
+    }
+
+    /// Moves what is needed of journal files up to `last` into a segment, and lets the files go.
+    fn flush(&mut self, last: u32) -> Result<(), Error> {
+        let number = self.facts.next_segment;
+        let (mut moved, runs) = self
+            .write_segment(number, last)
+            .map_err(|error| self.give_up(number, error))?;
+        if !runs.is_empty() {
+            self.live.insert(number, runs.len());
+        }
+        self.facts.first_file = last + 1;
+        self.facts.next_segment = number + 1;
+        let (seq, octets) = self.install(&mut moved, runs);
+        self.shared.wait_synced(seq)?;
+        let written = checkpoint::write(&*self.shared.disk, seq, &octets);
+        written.map_err(|error| failed(&checkpoint_name(seq), error))?;
+        let before = self.checkpoint.replace(seq).filter(|before| *before != seq);
+        if let Some(before) = before {
+            self.remove(&checkpoint_name(before));
+        }
+        for file in self.shared.files.take_up_to(last) {
+            self.remove(&journal_name(file));
+        }
+        self.shared.note_flushed(self.facts.first_file, None);
+        Ok(())
+    }
+
+    fn write_segment(&self, number: u64, last: u32) -> io::Result<(Vec<Moved>, Vec<(LogId, Run)>)> {
+        let mut moved = self.moving(last);
+        if moved.is_empty() {
+            return Ok((moved, Vec::new()));
+        }
+        let mut segment = SegmentWriter::create(&*self.shared.disk, number)?;
+        for part in &mut moved {
+            part.lost = copy_log(&self.shared, part.log, part.below, &mut segment)?;
+        }
+        if segment.is_empty() {
+            self.shared.segments.remove(number)?;
+            return Ok((moved, Vec::new()));
+        }
+        let runs = segment.finish()?;
+        self.shared.disk.sync_names()?;
+        Ok((moved, runs))
+    }
+
+    /// Logs that have something in journal files up to `last`, in the order of their ids.
+    fn moving(&self, last: u32) -> Vec<Moved> {
+        let state = self.shared.state.lock();
+        let logs = state.contents.logs.iter().map(|(id, log)| Moved {
+            log: *id,
+            born: log.born(),
+            below: log.end_in_journal(last),
+            lost: Vec::new(),
+        });
+        let mut moved: Vec<_> = logs.collect();
+        drop(state);
+        moved.sort_unstable_by_key(|part| (part.log.topic.0, part.log.partition.0));
+        moved
+    }
+
+    /// Readers find it in the segment from here on. Returns a checkpoint of what the store holds
+    /// then, and its commit.
+    fn install(&self, moved: &mut Vec<Moved>, runs: Vec<(LogId, Run)>) -> (u64, Vec<u8>) {
+        let mut runs: BTreeMap<_, _> = runs
+            .into_iter()
+            .map(|(log, run)| ((log.topic.0, log.partition.0), run))
+            .collect();
+        let mut state = self.shared.state.lock();
+        for part in moved.drain(..) {
+            let run = runs.remove(&(part.log.topic.0, part.log.partition.0));
+            let contents = &mut state.contents;
+            let log = contents.logs.get_mut(&part.log);
+            let gone = match log.filter(|log| log.born() == part.born) {
+                Some(log) => {
+                    part.lost.iter().for_each(|lost| log.lose(lost));
+                    log.settle_in(run, part.below)
+                }
+                None => run.into_iter().collect(),
+            };
+            contents.let_go(gone);
+        }
+        let octets = checkpoint::encode(&state.contents, self.facts);
+        let seq = state.contents.seq;
+        drop(state);
+        (seq, octets)
+    }
+
+    fn give_up(&self, number: u64, error: io::Error) -> Error {
+        self.remove(&segment_name(number));
+        failed(&segment_name(number), error)
+    }
+
+    /// Gives back the space of runs that nobody needs, as of what is on disk.
+    fn reclaim(&mut self) -> Result<(), Error> {
+        for run in self.shared.take_gone() {
+            let live = self.live.entry(run.segment).or_insert(1);
+            *live -= 1;
+            if *live == 0 {
+                self.live.remove(&run.segment);
+                let removed = self.shared.segments.remove(run.segment);
+                removed.map_err(|error| failed(&segment_name(run.segment), error))?;
+            } else if let Ok(file) = self.shared.segments.get(run.segment) {
+                // Where the file system cannot punch, the space is back with the whole segment.
+                let _ = file.punch(run.at, run.stored());
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) {
+        match self.shared.disk.remove(name) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(name, %error, "cannot remove a file; it goes when the store is opened")
+            }
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.note_flusher_ended();
+    }
+}
+
+fn failed(name: &str, error: io::Error) -> Error {
+    let message = format!("cannot write {name}");
+    Error::new(ErrorKind::Transient, "flush journal", message).with_source(error)
+}

@@ -1,0 +1,82 @@
+//! A set of offset ranges that grows.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use standpipe_core::id::Offset;
+
+/// Disjoint ranges, none adjacent to another.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    /// Adds a range; what it touches becomes one with it.
+    pub(crate) fn insert(&mut self, range: &Range<Offset>) {
+        let (mut start, mut end) = (range.start.0, range.end.0);
+        if start >= end {
+            return;
+        }
+        while let Some((from, to)) = self.0.range(..=end).next_back() {
+            let (from, to) = (*from, *to);
+            if to < start {
+                break;
+            }
+            self.0.remove(&from);
+            (start, end) = (start.min(from), end.max(to));
+        }
+        self.0.insert(start, end);
+    }
+
+    /// Lets go of what lies below `start`.
+    pub(crate) fn trim(&mut self, start: Offset) {
+        while let Some(first) = self.0.first_entry() {
+            let (from, to) = (*first.key(), *first.get());
+            if from >= start.0 {
+                return;
+            }
+            first.remove();
+            if to > start.0 {
+                self.0.insert(start.0, to);
+                return;
+            }
+        }
+    }
+
+    /// Whether all of `range` is in one of them.
+    pub(crate) fn cover(&self, range: &Range<Offset>) -> bool {
+        let holder = self.0.range(..=range.start.0).next_back();
+        range.start >= range.end || holder.is_some_and(|(_, to)| *to >= range.end.0)
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<Offset>> + '_ {
+        self.0.iter().map(|(from, to)| Offset(*from)..Offset(*to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn they_cover_what_was_added_above_the_start(
+            added in prop::collection::vec((0u64..200, 1u64..20), 0..40), start in 0u64..200,
+        ) {
+            let (mut ranges, mut set) = (Ranges::default(), std::collections::BTreeSet::new());
+            for (from, length) in added {
+                ranges.insert(&(Offset(from)..Offset(from + length)));
+                set.extend(from..from + length);
+            }
+            ranges.trim(Offset(start));
+            for offset in start..230 {
+                let covered = ranges.cover(&(Offset(offset)..Offset(offset + 1)));
+                prop_assert_eq!(covered, set.contains(&offset));
+            }
+            let all: Vec<_> = ranges.iter().collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));
+            prop_assert!(all.iter().all(|range| range.start.0 >= start));
+        }
+    }
+}

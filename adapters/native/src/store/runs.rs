@@ -1,0 +1,70 @@
+//! A log's runs in segments, in order.
+
+use std::collections::VecDeque;
+
+use standpipe_core::id::Offset;
+
+use super::{ranges::Ranges, segment::Run};
+
+/// Runs by offset; they do not overlap, and where there is a gap it was forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    runs: VecDeque<Run>,
+    octets: u64,
+}
+
+impl Runs {
+    /// Adds a run, wherever it belongs.
+    pub(crate) fn add(&mut self, run: Option<Run>) {
+        if let Some(run) = run {
+            let place = self.runs.partition_point(|other| other.base < run.base);
+            self.octets += run.octets;
+            self.runs.insert(place, run);
+        }
+    }
+
+    /// The run that covers `offset`, or the next one.
+    pub(crate) fn at_or_behind(&self, offset: Offset) -> Option<&Run> {
+        let place = self.runs.partition_point(|run| run.end <= offset);
+        self.runs.get(place)
+    }
+
+    /// Takes the runs that end at or below `start`.
+    pub(crate) fn trim(&mut self, start: Offset) -> Vec<Run> {
+        let gone = self.runs.partition_point(|run| run.end <= start);
+        let gone: Vec<_> = self.runs.drain(..gone).collect();
+        self.count_out(gone)
+    }
+
+    /// Takes the runs that `forgotten` covers.
+    pub(crate) fn take_covered(&mut self, forgotten: &Ranges) -> Vec<Run> {
+        let (mut gone, mut kept) = (Vec::new(), VecDeque::with_capacity(self.runs.len()));
+        for run in self.runs.drain(..) {
+            if forgotten.cover(&(run.base..run.end)) {
+                gone.push(run);
+            } else {
+                kept.push_back(run);
+            }
+        }
+        self.runs = kept;
+        self.count_out(gone)
+    }
+
+    /// Octets of bodies.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter()
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Run> {
+        self.runs.into()
+    }
+
+    fn count_out(&mut self, gone: Vec<Run>) -> Vec<Run> {
+        self.octets -= gone.iter().map(|run| run.octets).sum::<u64>();
+        gone
+    }
+}

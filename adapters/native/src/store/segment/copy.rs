@@ -1,0 +1,78 @@
+//! Copying what is still needed of a log from the journal into a segment.
+
+use std::{io, ops::Range};
+
+use bytes::Bytes;
+use standpipe_core::{
+    entry::EntryHead,
+    id::{LogId, Offset},
+};
+
+use super::SegmentWriter;
+use crate::store::{
+    reader::{Span, spans},
+    record::Extent,
+    shared::Shared,
+};
+
+/// Entries looked up at once, so that appends do not wait long behind it.
+const BATCH: usize = 2048;
+
+/// Copies the entries of `log` below `below` that nobody has let go of, octet for octet; returns
+/// what could not be, since the journal is damaged there.
+///
+/// # Errors
+/// What reading the journal or writing the segment gives.
+pub(crate) fn copy_log(
+    shared: &Shared,
+    log: LogId,
+    below: Offset,
+    segment: &mut SegmentWriter,
+) -> io::Result<Vec<Range<Offset>>> {
+    let mut from = Offset::ZERO;
+    let mut begun = false;
+    let mut lost = Vec::new();
+    loop {
+        let places = {
+            let state = shared.state.lock();
+            let Some(found) = state.contents.logs.get(&log) else {
+                return segment.end().map(|()| lost);
+            };
+            if !std::mem::replace(&mut begun, true) {
+                segment.begin(log, found.born());
+            }
+            found.wanted(from, below, BATCH)
+        };
+        let Some((last, _)) = places.last() else {
+            return segment.end().map(|()| lost);
+        };
+        from = last.next();
+        for (span, these) in spans(&places) {
+            let octets = span.read(&shared.files)?;
+            for (base, extent) in these {
+                if !copy_entry(span, &octets, extent, segment)? {
+                    lost.push(*base..base.next());
+                }
+            }
+        }
+    }
+}
+
+/// `false` where the envelope has been damaged since it was written.
+fn copy_entry(
+    span: Span,
+    octets: &Bytes,
+    extent: &Extent,
+    segment: &mut SegmentWriter,
+) -> io::Result<bool> {
+    let head = span.slice(octets, extent.head, extent.head_length);
+    let body = span.slice(octets, extent.body, extent.body_length);
+    let (Ok(head), Ok(body)) = (head, body) else {
+        return Ok(false);
+    };
+    let Ok((read, _)) = EntryHead::decode(&head) else {
+        return Ok(false);
+    };
+    segment.entry(&head, &body, read.without_body())?;
+    Ok(true)
+}

@@ -1,0 +1,63 @@
+//! Segments that are open for reading.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+
+use super::segment_name;
+use crate::store::vfs::{Disk, File};
+
+/// Files that are kept open at most, besides those that are being read.
+const OPEN: usize = 256;
+
+/// Open files by number; the one that was used longest ago is closed where there are too many.
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    open: Mutex<BTreeMap<u64, (Arc<dyn File>, u64)>>,
+    clock: AtomicU64,
+}
+
+impl Segments {
+    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            open: Mutex::default(),
+            clock: AtomicU64::default(),
+        }
+    }
+
+    /// The file of that number.
+    ///
+    /// # Errors
+    /// `NotFound` where it is gone, and what opening it gives.
+    pub(crate) fn get(&self, number: u64) -> io::Result<Arc<dyn File>> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.open.lock();
+        if let Some((file, used)) = open.get_mut(&number) {
+            *used = now;
+            return Ok(file.clone());
+        }
+        let file = self.disk.open(&segment_name(number))?;
+        if open.len() >= OPEN
+            && let Some(oldest) = open.iter().min_by_key(|(_, (_, used))| *used)
+        {
+            let oldest = *oldest.0;
+            open.remove(&oldest);
+        }
+        open.insert(number, (file.clone(), now));
+        Ok(file)
+    }
+
+    /// Closes the file of that number and removes it.
+    pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
+        self.open.lock().remove(&number);
+        self.disk.remove(&segment_name(number))
+    }
+}

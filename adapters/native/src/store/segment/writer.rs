@@ -1,0 +1,174 @@
+//! Writing a segment.
+
+use std::{io, sync::Arc};
+
+use bytes::BytesMut;
+use standpipe_core::{
+    entry::Entry,
+    id::{LogId, Millis, Offset},
+};
+
+use super::{
+    Run,
+    point::{Point, STRETCH},
+    segment_name,
+    table::{footer, header, table},
+};
+use crate::store::vfs::{Disk, File, write_all_at};
+
+/// Octets that gather before they are written.
+const BUFFER: usize = 1024 * 1024;
+
+/// A segment that is being written; nothing counts before [`SegmentWriter::finish`].
+pub(crate) struct SegmentWriter {
+    number: u64,
+    file: Arc<dyn File>,
+    /// Where `buffer` goes.
+    at: u64,
+    buffer: BytesMut,
+    runs: Vec<(LogId, Run)>,
+    run: Option<(LogId, Run)>,
+    points: BytesMut,
+    point: Option<Point>,
+}
+
+impl SegmentWriter {
+    /// Makes the file of segment `number`.
+    pub(crate) fn create(disk: &dyn Disk, number: u64) -> io::Result<Self> {
+        let file = disk.create(&segment_name(number), 0)?;
+        let mut buffer = BytesMut::with_capacity(BUFFER + BUFFER / 4);
+        buffer.extend_from_slice(&header(number));
+        Ok(Self {
+            number,
+            file,
+            at: 0,
+            buffer,
+            runs: Vec::new(),
+            run: None,
+            points: BytesMut::new(),
+            point: None,
+        })
+    }
+
+    /// Goes on with `log`, which was born with commit `born`.
+    pub(crate) fn begin(&mut self, log: LogId, born: u64) {
+        let run = Run {
+            segment: self.number,
+            born,
+            base: Offset::ZERO,
+            end: Offset::ZERO,
+            at: self.place(),
+            length: 0,
+            points: 0,
+            points_crc: 0,
+            octets: 0,
+            entries: 0,
+            latest: i64::MIN,
+            appended: Millis(0),
+        };
+        self.run = Some((log, run));
+    }
+
+    /// Adds an entry's octets; `entry` is what its envelope says.
+    pub(crate) fn entry(&mut self, head: &[u8], body: &[u8], entry: &Entry) -> io::Result<()> {
+        let at = self.place();
+        let (_, run) = self.run.as_mut().expect("a run was begun");
+        let in_run = at - run.at;
+        if run.entries == 0 {
+            run.base = entry.base_offset;
+        }
+        let near = |point: &Point| in_run - point.at < STRETCH;
+        let mut point = match self.point.take() {
+            Some(point) if near(&point) => point,
+            before => {
+                let points = &mut self.points;
+                before.iter().for_each(|point| point.put(points));
+                run.points += 1;
+                Point {
+                    base: entry.base_offset,
+                    at: in_run,
+                    octets: run.octets,
+                    latest: i64::MIN,
+                    appended: entry.appended,
+                }
+            }
+        };
+        if entry.draft.visible > 0 {
+            point.latest = point.latest.max(entry.time().0);
+            run.latest = run.latest.max(entry.time().0);
+        }
+        self.point = Some(point);
+        run.end = entry.end_offset();
+        run.octets += body.len() as u64;
+        run.entries += 1;
+        run.appended = run.appended.max(entry.appended);
+        self.put(head)?;
+        self.put(body)
+    }
+
+    /// Ends the log's run; one without entries is none.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        let at = self.place();
+        let Some((log, mut run)) = self.run.take().filter(|(_, run)| run.entries > 0) else {
+            return Ok(());
+        };
+        let mut points = std::mem::take(&mut self.points);
+        self.point
+            .take()
+            .iter()
+            .for_each(|point| point.put(&mut points));
+        run.length = at - run.at;
+        run.points_crc = crc32c::crc32c(&points);
+        self.runs.push((log, run));
+        self.put(&points)
+    }
+
+    /// Writes table and footer, and syncs; returns the runs.
+    pub(crate) fn finish(mut self) -> io::Result<Vec<(LogId, Run)>> {
+        let (at, table) = (self.place(), table(&self.runs));
+        self.put(&table)?;
+        self.put(&footer(self.number, at, table.len()))?;
+        self.write()?;
+        self.file.sync()?;
+        Ok(self.runs)
+    }
+
+    /// Whether it has no run so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    fn place(&self) -> u64 {
+        self.at + self.buffer.len() as u64
+    }
+
+    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.len() >= BUFFER {
+            self.write()?;
+            write_all_at(&*self.file, &mut [io::IoSlice::new(octets)], self.at)?;
+            self.at += octets.len() as u64;
+            return Ok(());
+        }
+        self.buffer.extend_from_slice(octets);
+        if self.buffer.len() >= BUFFER {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let written = write_all_at(&*self.file, &mut [io::IoSlice::new(&self.buffer)], self.at);
+        written?;
+        self.at += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for SegmentWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SegmentWriter")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
