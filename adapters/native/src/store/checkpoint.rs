@@ -49,15 +49,16 @@ pub(crate) struct Facts {
     pub(crate) next_segment: u64,
 }
 
-/// The name of a checkpoint's file; it is called after its last commit.
-pub(crate) fn checkpoint_name(seq: u64) -> String {
-    format!("{seq:020}.checkpoint")
+/// The name of a checkpoint's file. Numbers are never used again: a file that counts must not be
+/// written over.
+pub(crate) fn checkpoint_name(number: u64) -> String {
+    format!("{number:012}.checkpoint")
 }
 
-/// The commit in a checkpoint's name; `None` for any other name.
-pub(crate) fn checkpoint_seq(name: &str) -> Option<u64> {
-    let seq = name.strip_suffix(".checkpoint")?.parse().ok()?;
-    (checkpoint_name(seq) == name).then_some(seq)
+/// The number in a checkpoint's name; `None` for any other name.
+pub(crate) fn checkpoint_number(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".checkpoint")?.parse().ok()?;
+    (checkpoint_name(number) == name).then_some(number)
 }
 
 /// All octets of a checkpoint of `contents`.
@@ -97,8 +98,8 @@ pub(crate) fn encode(contents: &Contents, facts: Facts) -> Vec<u8> {
 }
 
 /// Writes a checkpoint and syncs it, name and all.
-pub(crate) fn write(disk: &dyn Disk, seq: u64, octets: &[u8]) -> io::Result<()> {
-    let file = disk.create(&checkpoint_name(seq), 0)?;
+pub(crate) fn write(disk: &dyn Disk, number: u64, octets: &[u8]) -> io::Result<()> {
+    let file = disk.create(&checkpoint_name(number), 0)?;
     write_all_at(&*file, &mut [io::IoSlice::new(octets)], 0)?;
     file.sync()?;
     disk.sync_names()

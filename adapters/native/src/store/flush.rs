@@ -24,8 +24,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
     facts: Facts,
-    /// The commit of the checkpoint that counts, if there is one.
-    checkpoint: Option<u64>,
+    /// The checkpoint that counts, if there is one, and the number of the next.
+    checkpoint: (Option<u64>, u64),
     /// Runs in each segment that somebody needs.
     live: BTreeMap<u64, usize>,
 }
@@ -39,7 +39,7 @@ struct Moved {
 }
 
 impl Flusher {
-    pub(crate) fn new(shared: Arc<Shared>, facts: Facts, checkpoint: Option<u64>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, facts: Facts, checkpoint: (Option<u64>, u64)) -> Self {
         let mut state = shared.state.lock();
         state.flushing = true;
         let mut live = BTreeMap::new();
@@ -92,9 +92,11 @@ impl Flusher {
         self.facts.next_segment = number + 1;
         let (seq, octets) = self.install(&mut moved, runs);
         self.shared.wait_synced(seq)?;
-        let written = checkpoint::write(&*self.shared.disk, seq, &octets);
-        written.map_err(|error| failed(&checkpoint_name(seq), error))?;
-        let before = self.checkpoint.replace(seq).filter(|before| *before != seq);
+        let (before, number) = self.checkpoint;
+        let written = checkpoint::write(&*self.shared.disk, number, &octets);
+        self.checkpoint.1 += 1;
+        written.map_err(|error| failed(&checkpoint_name(number), error))?;
+        self.checkpoint.0 = Some(number);
         if let Some(before) = before {
             self.remove(&checkpoint_name(before));
         }

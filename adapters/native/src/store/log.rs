@@ -216,7 +216,7 @@ impl Log {
     pub(crate) fn forget(&mut self, range: &Range<Offset>) -> Vec<Run> {
         let range = range.start.max(self.start)..range.end.min(self.end);
         self.forgotten.insert(&range);
-        self.runs.take_covered(&self.forgotten)
+        self.runs.take_covered(&self.forgotten, self.start)
     }
 
     /// Takes what a segment holds of it: entries below `below` are not looked for in the journal
@@ -226,7 +226,7 @@ impl Log {
         self.journal_from = self.journal_from.max(below);
         self.runs.add(run);
         let mut gone = self.runs.trim(self.start);
-        gone.extend(self.runs.take_covered(&self.forgotten));
+        gone.extend(self.runs.take_covered(&self.forgotten, self.start));
         gone
     }
 

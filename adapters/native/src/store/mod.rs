@@ -90,7 +90,8 @@ impl NativeStore {
 
     fn start(disk: Arc<dyn Disk>, lock: Option<Lock>, options: &StoreOptions) -> Result<Arc<Self>> {
         let recovered = recovery::recover(&*disk)?;
-        let (facts, checkpoint) = (recovered.facts, recovered.checkpoint);
+        let facts = recovered.facts;
+        let checkpoint = (recovered.checkpoint, recovered.next_checkpoint);
         let shared = Arc::new(Shared::new(disk, recovered, lock, options));
         let writer = Writer::new(shared.clone());
         let flusher = Flusher::new(shared.clone(), facts, checkpoint);

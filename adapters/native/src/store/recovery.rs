@@ -16,7 +16,7 @@ use standpipe_core::{
 };
 
 use super::{
-    checkpoint::{self, Facts, checkpoint_name, checkpoint_seq},
+    checkpoint::{self, Facts, checkpoint_name, checkpoint_number},
     contents::Contents,
     files::Files,
     header::{FILE_HEADER, FileHeader, RECORD_HEADER, RecordHeader},
@@ -40,8 +40,10 @@ pub(crate) struct Recovered {
     pub(crate) end: Position,
     /// What the next checkpoint says; its incarnation is that of what is written from now on.
     pub(crate) facts: Facts,
-    /// The commit of the checkpoint that recovery began with.
+    /// The checkpoint that recovery began with.
     pub(crate) checkpoint: Option<u64>,
+    /// The number of the next one.
+    pub(crate) next_checkpoint: u64,
 }
 
 /// Reads the newest checkpoint, the segments' tables, and the journal behind the checkpoint.
@@ -80,19 +82,30 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
         end: recovery.end,
         facts,
         checkpoint,
+        next_checkpoint: names
+            .iter()
+            .filter_map(|name| checkpoint_number(name))
+            .max()
+            .map_or(1, |newest| newest + 1),
     })
 }
 
 /// The newest checkpoint that is whole; nothing and the first file where there is none.
 fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<(Contents, Facts, Option<u64>)> {
-    let mut seqs: Vec<_> = names.iter().filter_map(|n| checkpoint_seq(n)).collect();
-    seqs.sort_unstable_by(|a, b| b.cmp(a));
-    for seq in &seqs {
-        let name = checkpoint_name(*seq);
+    let mut numbers: Vec<_> = names.iter().filter_map(|n| checkpoint_number(n)).collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    for number in &numbers {
+        let name = checkpoint_name(*number);
         let file = disk.open(&name);
         let read = file.and_then(|file| checkpoint::read(&file));
         match read.map_err(|e| failed(&format!("read {name}"), e))? {
-            Some((contents, facts)) => return Ok((contents, facts, Some(*seq))),
+            Some((contents, facts)) => {
+                // It was read from the system's memory, perhaps: what it replaces goes next.
+                let synced = disk.open(&name).and_then(|file| file.sync());
+                let synced = synced.and_then(|()| disk.sync_names());
+                synced.map_err(|e| failed(&format!("sync {name}"), e))?;
+                return Ok((contents, facts, Some(*number)));
+            }
             None => tracing::warn!(
                 name,
                 "this checkpoint is unfinished or damaged; looking for the one before"
@@ -118,7 +131,7 @@ fn remove_leftovers(
     let needless = |name: &&String| {
         let segment = segment_number(name).is_some_and(|n| n >= facts.next_segment);
         let journal = journal_number(name).is_some_and(|n| n < facts.first_file);
-        let other = checkpoint_seq(name).is_some_and(|seq| Some(seq) != checkpoint);
+        let other = checkpoint_number(name).is_some_and(|n| Some(n) != checkpoint);
         segment || journal || other
     };
     for name in names.iter().filter(needless) {

@@ -36,11 +36,11 @@ impl Runs {
         self.count_out(gone)
     }
 
-    /// Takes the runs that `forgotten` covers.
-    pub(crate) fn take_covered(&mut self, forgotten: &Ranges) -> Vec<Run> {
+    /// Takes the runs of which `forgotten` covers all from `start` on.
+    pub(crate) fn take_covered(&mut self, forgotten: &Ranges, start: Offset) -> Vec<Run> {
         let (mut gone, mut kept) = (Vec::new(), VecDeque::with_capacity(self.runs.len()));
         for run in self.runs.drain(..) {
-            if forgotten.cover(&(run.base..run.end)) {
+            if forgotten.cover(&(run.base.max(start)..run.end)) {
                 gone.push(run);
             } else {
                 kept.push_back(run);
