@@ -5,7 +5,7 @@
 mod change;
 mod settled;
 
-pub use change::{Change, decode_changes, encode_changes};
+pub use change::{Change, WORDS, decode_changes, encode_changes};
 pub use settled::SettledSet;
 
 use std::{collections::BTreeMap, ops::Range};
@@ -123,6 +123,12 @@ impl Cursor {
                 self.settled.settle(range.clone());
                 self.forget_settled(range);
             }
+            Change::SettleBits { base, words } => {
+                for range in change::ranges_of(*base, words) {
+                    self.settled.settle(range.clone());
+                    self.forget_settled(&range);
+                }
+            }
             Change::Attempts { offset, attempts } => {
                 if !self.is_settled(*offset) {
                     self.attempts.insert(*offset, *attempts);
@@ -150,7 +156,7 @@ impl Cursor {
     /// Changes that lead from nothing to this cursor.
     pub fn snapshot(&self) -> Vec<Change> {
         let mut changes = vec![Change::Seek(self.floor()), Change::Horizon(self.horizon)];
-        changes.extend(self.settled.ranges().map(Change::Settle));
+        changes.extend(change::settled(self.settled.ranges()));
         changes.extend(
             self.attempts
                 .iter()
@@ -229,6 +235,21 @@ mod tests {
             changes.iter().for_each(|change| cursor.apply(change));
             let mut copy = Cursor::default();
             let encoded = encode_changes(&cursor.snapshot());
+            decode_changes(encoded).unwrap().iter().for_each(|change| copy.apply(change));
+            prop_assert_eq!(copy, cursor);
+        }
+
+        #[test]
+        fn a_snapshot_takes_a_bit_an_offset_whatever_the_order(
+            settled in prop::collection::btree_set(0u64..20_000, 0..9000),
+        ) {
+            let mut cursor = Cursor::default();
+            for offset in settled.iter().map(|offset| Offset(*offset)) {
+                cursor.apply(&Change::Settle(offset..offset.next()));
+            }
+            let encoded = encode_changes(&cursor.snapshot());
+            prop_assert!(encoded.len() < 20_000 / 8 * 2, "{} octets", encoded.len());
+            let mut copy = Cursor::default();
             decode_changes(encoded).unwrap().iter().for_each(|change| copy.apply(change));
             prop_assert_eq!(copy, cursor);
         }
