@@ -5,12 +5,14 @@ mod headers;
 mod props;
 mod text;
 pub mod typed;
+mod types;
 mod value;
 
 pub use annotations::Annotations;
 pub use headers::{Header, Headers};
 pub use props::Props;
 pub use text::Text;
+pub use types::{TYPES_HEADER, Types};
 pub use value::{Decimal, Value};
 
 use bytes::Bytes;
