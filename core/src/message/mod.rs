@@ -2,6 +2,7 @@
 
 mod annotations;
 mod headers;
+mod parts;
 mod props;
 mod text;
 pub mod typed;
@@ -10,6 +11,7 @@ mod value;
 
 pub use annotations::Annotations;
 pub use headers::{Header, Headers};
+pub use parts::{PARTS_LIMIT, Parts};
 pub use props::Props;
 pub use text::Text;
 pub use types::{TYPES_HEADER, Types};
