@@ -228,6 +228,58 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn recovery_forgets_attempts_and_deferrals_of_what_the_log_lost() {
+        let offsets = [5, 9, 10, 11].map(Offset);
+        let attempts = offsets.map(|offset| Change::Attempts {
+            offset,
+            attempts: 2,
+        });
+        let due = Some(Millis(7));
+        let deferrals = offsets.map(|offset| Change::Defer { offset, due });
+        let changes = attempts.into_iter().chain(deferrals);
+        let cursor = Cursor::recover(changes, Offset(6), Offset(10));
+        assert_eq!(offsets.map(|offset| cursor.attempts(offset)), [0, 2, 0, 0]);
+        let deferred: Vec<_> = cursor.deferred().collect();
+        assert_eq!(deferred, [(Offset(9), Millis(7))]);
+    }
+
+    #[test]
+    fn what_a_client_noted_is_kept_over_a_restart() {
+        let mark = Mark {
+            leader_epoch: 3,
+            metadata: Bytes::from_static(b"words"),
+            at: Millis(5),
+        };
+        let cursor = Cursor::recover([Change::Mark(mark.clone())], Offset(0), Offset(0));
+        assert_eq!(cursor.mark(), Some(&mark));
+        assert_eq!(Cursor::default().mark(), None);
+    }
+
+    #[test]
+    fn a_settled_offset_is_neither_counted_nor_deferred() {
+        let mut cursor = Cursor::default();
+        let (settled, open, due) = (Offset(3), Offset(4), Some(Millis(7)));
+        cursor.apply(&Change::Settle(settled..open));
+        for offset in [settled, open] {
+            cursor.apply(&Change::Attempts {
+                offset,
+                attempts: 1,
+            });
+            cursor.apply(&Change::Defer { offset, due });
+        }
+        assert_eq!([settled, open].map(|o| cursor.attempts(o)), [0, 1]);
+        assert_eq!(
+            [settled, open].map(|o| cursor.deferred_until(o)),
+            [None, due]
+        );
+        cursor.apply(&Change::Settle(open..open.next()));
+        assert_eq!(
+            (cursor.attempts(open), cursor.deferred_until(open)),
+            (0, None)
+        );
+    }
+
     proptest! {
         #[test]
         fn a_snapshot_is_the_cursor(changes in prop::collection::vec(change(), 0..60)) {

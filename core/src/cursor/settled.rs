@@ -220,9 +220,17 @@ mod tests {
 
     use super::*;
 
+    /// Offsets anywhere, and as often where pages meet.
+    fn offset() -> impl Strategy<Value = u64> {
+        let seam = (0u64..6, 0u64..5).prop_map(|(page, at)| (page * PAGE + at).saturating_sub(2));
+        prop_oneof![0u64..5000, seam]
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_set(ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), probe in 0u64..7000, len in 0u64..3000) {
+        fn it_is_a_set(bounds in prop::collection::vec((offset(), offset()), 0..25), probe in offset(), to in offset()) {
+            let ranges = bounds.into_iter().map(|(a, b)| (a.min(b), a.abs_diff(b) % 1500));
+            let len = to.saturating_sub(probe);
             let mut set = SettledSet::default();
             let mut oracle = BTreeSet::new();
             for (start, length) in ranges {
@@ -236,6 +244,22 @@ mod tests {
             let above: Vec<_> = set.ranges().flat_map(|r| r.start.0..r.end.0).collect();
             let expected: Vec<_> = oracle.iter().copied().filter(|at| *at >= set.floor().0).collect();
             prop_assert_eq!(above, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_at_or_beyond_a_clamp_is_left(bounds in prop::collection::vec((offset(), offset()), 0..9), end in offset()) {
+            let mut set = SettledSet::default();
+            for (start, until) in bounds {
+                set.settle(Offset(start)..Offset(until));
+            }
+            let before = set.clone();
+            set.clamp(Offset(end));
+            for at in (0..7 * PAGE).map(Offset) {
+                prop_assert_eq!(set.contains(at), before.contains(at) && at.0 < end);
+            }
+            prop_assert!(set.pages.values().all(|page| page.count(0, PAGE) > 0), "an empty page is kept");
         }
     }
 
