@@ -178,7 +178,7 @@ impl Shared {
         }
         let message = format!("{error}; acks, purges and deletes are still taken");
         tracing::error!("{message}");
-        state.full = Some(Error::new(ErrorKind::Transient, "append", message));
+        state.full = Some(Error::new(ErrorKind::Throttled, "append", message));
         drop(state);
         self.flush.notify_one();
         true
@@ -197,7 +197,7 @@ impl Shared {
             }
             Err(error) => {
                 let message = "the disk is full: no space for the reserve";
-                let error = Error::new(ErrorKind::Transient, "append", message).with_source(error);
+                let error = Error::new(ErrorKind::Throttled, "append", message).with_source(error);
                 state.full.get_or_insert_with(|| error.clone());
                 Err(error)
             }

@@ -106,7 +106,7 @@ async fn a_full_disk_takes_acks_and_takes_messages_again_once_they_are_gone() {
         }
     }
     let refused = refused.unwrap();
-    assert_eq!(refused.kind(), ErrorKind::Transient);
+    assert_eq!(refused.kind(), ErrorKind::Throttled);
     assert!(
         refused.message().contains("full") || refused.to_string().contains("storage"),
         "{refused}"
