@@ -26,6 +26,8 @@ mod queue;
 mod reader;
 mod spec;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod topics;
 

@@ -1,6 +1,9 @@
 //! A subscription while the broker runs: its state machine, and what of it must be persisted.
 
-use std::sync::{Arc, Weak};
+use std::{
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -218,8 +221,13 @@ impl Subscription {
         self.wake.notify_one();
     }
 
-    pub(super) fn vanish(&self, partition: PartitionId, range: std::ops::Range<Offset>) {
+    /// Settles what is no message, or is gone from the log; what is settled costs nothing.
+    pub(super) fn vanish(&self, partition: PartitionId, range: Range<Offset>) {
         let mut state = self.state.lock();
+        let cursor = state.dispatcher.cursor(partition);
+        if cursor.is_none_or(|cursor| cursor.next_unsettled(range.start) >= range.end) {
+            return;
+        }
         state.dispatcher.vanish(partition, range);
         self.persist_or_log(&mut state);
     }

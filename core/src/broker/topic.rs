@@ -125,7 +125,9 @@ impl Topic {
         })
     }
 
-    /// Stable entries from the one that covers `from` on; none at the stable end.
+    /// Stable entries from the one that covers `from` on; where that was forgotten, from the next
+    /// one that is there. None at the stable end, and none where nothing is there up to the stable
+    /// end that [`Topic::bounds`] told before.
     ///
     /// # Errors
     /// `NotFound` where the partition does not exist, or `from` is before its start or beyond its
