@@ -24,6 +24,7 @@ mod publish;
 mod pump;
 mod queue;
 mod reader;
+mod retention;
 mod spec;
 mod subscription;
 #[cfg(test)]
@@ -42,7 +43,8 @@ pub use options::{Limits, Options};
 pub use publish::{LaneId, Publish, Published, Target};
 pub use queue::{QueueInfo, QueueSpec};
 pub use reader::PositionalReader;
-pub use spec::{Lifetime, Origin, Retention, TopicSpec};
+pub use retention::Retention;
+pub use spec::{Lifetime, Origin, TopicSpec};
 pub use subscription::{Mode, Subscription};
 pub use topic::{Topic, TopicBounds};
 

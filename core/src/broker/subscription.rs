@@ -51,7 +51,7 @@ pub struct Subscription {
     pub(super) broker: Weak<Inner>,
     pub(super) queue: Option<QueueDeclaration>,
     pub(super) state: Mutex<State>,
-    held: Mutex<Vec<Option<Offset>>>,
+    held: Mutex<Vec<Held>>,
     pub(super) wake: Arc<Notify>,
     pub(super) gone: CancellationToken,
 }
@@ -62,7 +62,16 @@ pub(super) struct State {
     pub(super) pumping: bool,
     pub(super) had_consumers: bool,
     pub(super) rejected: u64,
+    lost: u64,
     since_snapshot: Vec<usize>,
+}
+
+/// What a subscription keeps from being trimmed on a partition.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    from: Option<Offset>,
+    /// Rises with every change of the cursor.
+    version: u64,
 }
 
 impl Subscription {
@@ -77,7 +86,10 @@ impl Subscription {
         let since_snapshot = vec![0; cursors.len()];
         let held = cursors
             .iter()
-            .map(|cursor| held_from(mode, cursor))
+            .map(|cursor| Held {
+                from: held_from(mode, cursor),
+                version: 0,
+            })
             .collect();
         let mut dispatcher = Dispatcher::new(cursors);
         for (index, partition) in topic.partitions.read().iter().enumerate() {
@@ -96,6 +108,7 @@ impl Subscription {
                 pumping: false,
                 had_consumers: false,
                 rejected: 0,
+                lost: 0,
                 since_snapshot,
             }),
             held: Mutex::new(held),
@@ -130,6 +143,12 @@ impl Subscription {
     /// Messages rejected for it so far, since the broker started.
     pub fn rejected(&self) -> u64 {
         self.state.lock().rejected
+    }
+
+    /// Messages that retention by time or size took before they were settled, since the broker
+    /// started: offsets, so that what is no message counts too.
+    pub fn lost(&self) -> u64 {
+        self.state.lock().lost
     }
 
     /// The floor of a partition: everything below is settled.
@@ -232,9 +251,43 @@ impl Subscription {
         self.persist_or_log(&mut state);
     }
 
+    /// Retention took what is below: floors move there. What was not settled is counted and told.
+    pub(super) fn lose_below(&self, partition: PartitionId, below: Offset) {
+        let mut state = self.state.lock();
+        let held = state.dispatcher.cursor(partition);
+        let held = held.filter(|cursor| held_from(self.mode, cursor).is_some());
+        let Some(floor) = held.map(Cursor::floor).filter(|floor| *floor < below) else {
+            return;
+        };
+        let settled = held.map_or(0, |cursor| cursor.settled_in(floor..below));
+        let lost = below.0 - floor.0 - settled;
+        state.lost += lost;
+        state.dispatcher.vanish(partition, floor..below);
+        self.persist_or_log(&mut state);
+        drop(state);
+        self.wake.notify_one();
+        tracing::warn!(
+            subscription = %self.name, %partition, %below, up_to = lost,
+            "retention took messages that were not settled"
+        );
+    }
+
+    /// Settled ranges of a partition; see [`Cursor::settled_stretches`].
+    pub(super) fn settled_stretches(
+        &self,
+        partition: PartitionId,
+        least: u64,
+        edge: Offset,
+    ) -> Vec<Range<Offset>> {
+        let state = self.state.lock();
+        let cursor = state.dispatcher.cursor(partition);
+        cursor.map_or_else(Vec::new, |cursor| cursor.settled_stretches(least, edge))
+    }
+
     pub(super) fn add_partition(&self, cursor: Cursor) {
         let mut state = self.state.lock();
-        self.held.lock().push(held_from(self.mode, &cursor));
+        let from = held_from(self.mode, &cursor);
+        self.held.lock().push(Held { from, version: 0 });
         state.dispatcher.add_partition(cursor);
         state.since_snapshot.push(0);
     }
@@ -242,18 +295,22 @@ impl Subscription {
     /// The first offset that it keeps from being trimmed under `settled` retention; `None` where it
     /// holds nothing, as a positional group does before its first commit.
     pub(super) fn held(&self, partition: PartitionId) -> Option<Offset> {
-        self.held
-            .lock()
-            .get(partition.0 as usize)
-            .copied()
-            .flatten()
+        self.held.lock().get(partition.0 as usize)?.from
+    }
+
+    /// Another number after every change of the partition's cursor.
+    pub(super) fn held_version(&self, partition: PartitionId) -> u64 {
+        let held = self.held.lock();
+        held.get(partition.0 as usize)
+            .map_or(0, |held| held.version)
     }
 
     pub(super) fn update_held(&self, state: &State, partition: PartitionId) {
         let cursor = state.dispatcher.cursor(partition);
         let now = cursor.and_then(|cursor| held_from(self.mode, cursor));
         if let Some(held) = self.held.lock().get_mut(partition.0 as usize) {
-            *held = now;
+            held.from = now;
+            held.version += 1;
         }
     }
 

@@ -219,6 +219,10 @@ impl Topic {
         self.lifetime() != Lifetime::Permanent
     }
 
+    pub(super) fn set_retention(&self, retention: Retention) {
+        self.spec.write().retention = retention;
+    }
+
     pub(super) fn set_partitions(&self, partitions: u32) {
         self.spec.write().partitions = partitions;
     }

@@ -31,7 +31,10 @@ pub async fn forgotten_ranges_are_passed_over(store: &dyn Store) {
         submit(store, vec![forget(log, 10, 35)]).expect("a forget");
         let found = bases(store, log, 0).await;
         assert!(found.is_sorted(), "entries in order");
-        let kept: Vec<u64> = found.into_iter().filter(|at| ![10, 20].contains(at)).collect();
+        let kept: Vec<u64> = found
+            .into_iter()
+            .filter(|at| ![10, 20].contains(at))
+            .collect();
         assert_eq!(kept, [0, 30, 40], "only what lies in it whole may go");
         let inside = bases(store, log, 15).await;
         assert!([10, 20, 30].contains(&inside[0]), "{inside:?} from 15 on");

@@ -1,6 +1,8 @@
 //! The broker from inside: what no adapter can bring about at will.
 
 mod holes;
+mod retention;
+mod settled;
 
 use std::sync::Arc;
 
