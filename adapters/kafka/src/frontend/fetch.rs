@@ -160,7 +160,15 @@ async fn read(
             entries: ENTRIES,
         };
         let may_exceed = round.bytes == 0;
-        read_records(client, topic, number, from..bounds.stable, limit, may_exceed).await
+        read_records(
+            client,
+            topic,
+            number,
+            from..bounds.stable,
+            limit,
+            may_exceed,
+        )
+        .await
     };
     match records {
         Ok(records) => fetched(index, bounds, records),

@@ -1,6 +1,7 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
 mod holes;
+mod retention;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
