@@ -2,7 +2,7 @@
 
 use super::{AdminReply, AdminRequest};
 use crate::{
-    broker::{Broker, DEFAULT_NAMESPACE, Mode, QUEUE, Retention, Subscription, Topic, TopicSpec},
+    broker::{Broker, DEFAULT_NAMESPACE, Mode, QUEUE, Subscription, Topic, TopicSpec},
     driver::{NewTopic, PartitionInfo, SubscriptionInfo, TopicInfo},
     error::{Error, ErrorKind, Result},
     id::PartitionId,
@@ -24,7 +24,8 @@ pub async fn serve_admin(broker: &Broker, request: AdminRequest) -> Result<Admin
         }
         AdminRequest::Describe(name) => {
             let topic = find(broker, &name)?;
-            describe(&topic).map(|info| AdminReply::Topic(Box::new(info)))
+            let info = describe(&topic).await?;
+            Ok(AdminReply::Topic(Box::new(info)))
         }
         AdminRequest::Create(topic) => {
             broker.create_topic(spec(topic)?).await?;
@@ -62,13 +63,14 @@ fn summary(topic: &Topic) -> TopicInfo {
     }
 }
 
-fn describe(topic: &Topic) -> Result<TopicInfo> {
+async fn describe(topic: &Topic) -> Result<TopicInfo> {
     let mut info = summary(topic);
     for partition in (0..topic.partition_count()).map(PartitionId) {
         let bounds = topic.bounds(partition)?;
         info.partitions.push(PartitionInfo {
             start: bounds.start.0,
             end: bounds.stable.0,
+            octets: topic.octets(partition).await?,
         });
     }
     let subscriptions = topic.subscriptions();
@@ -76,11 +78,7 @@ fn describe(topic: &Topic) -> Result<TopicInfo> {
         .iter()
         .map(|one| subscription(one, &info.partitions));
     info.subscriptions = described.collect();
-    if topic.spec().retention == Retention::Settled {
-        let behind = |one: &&SubscriptionInfo| -> u64 { one.floors.iter().sum() };
-        let holder = info.subscriptions.iter().min_by_key(behind);
-        info.held_by = holder.map(|one| one.name.clone());
-    }
+    info.held_by = topic.holder().map(|holder| holder.name().to_string());
     Ok(info)
 }
 
@@ -105,6 +103,7 @@ fn subscription(subscription: &Subscription, partitions: &[PartitionInfo]) -> Su
         leased: counts.leased,
         consumers: counts.consumers as u64,
         floors,
+        lost: subscription.lost(),
     }
 }
 

@@ -89,17 +89,21 @@ impl Broker {
     pub(super) async fn tidy(&self, now: Millis) {
         let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
         let mut forgets = settled::FORGETS_A_ROUND;
+        let mut failures = Vec::new();
         for topic in topics {
             let done = match topic.retention() {
                 Retention::Forever => Ok(()),
                 Retention::Settled => self.give_back_settled(&topic, &mut forgets).await,
                 limits => self.trim_by_limits(&topic, limits, now).await,
             };
-            if let Err(error) = done {
-                tracing::warn!(topic = %topic.name(), %error, "space is not given back");
-            }
+            failures.extend(done.err().map(|error| (topic.name().clone(), error)));
             // A hundred thousand topics are no reason to hold a thread.
             tokio::task::yield_now().await;
+        }
+        // One line a round: a full disk fails all topics alike.
+        if let Some((topic, error)) = failures.first() {
+            let topics = failures.len();
+            tracing::warn!(%topic, topics, %error, "space is not given back");
         }
     }
 
