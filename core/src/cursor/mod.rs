@@ -91,6 +91,11 @@ impl Cursor {
         self.settled.next_missing(from)
     }
 
+    /// Settled ranges; see [`SettledSet::stretches`].
+    pub fn settled_stretches(&self, least: u64, edge: Offset) -> Vec<Range<Offset>> {
+        self.settled.stretches(least, edge)
+    }
+
     /// How many offsets of `range` are settled.
     pub fn settled_in(&self, range: Range<Offset>) -> u64 {
         self.settled.count_in(range)
