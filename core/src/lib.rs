@@ -25,6 +25,7 @@ pub mod producer;
 pub mod router;
 pub mod session;
 pub mod store;
+pub mod wheel;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
