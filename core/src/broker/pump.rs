@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Content, Delivery, Subscription, Topic,
+    expiry::is_expired,
     subscription::{State, gone},
 };
 use crate::{
@@ -80,6 +81,7 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             .find(grant.receipt.partition, grant.receipt.offset, last)
             .await
         {
+            Ok(Found::Expired) => too_late(subscription, grant),
             Ok(Found::Message(content)) => hand_over(subscription, &topic, grant, content),
             Ok(Found::Nothing) => nothing(subscription, grant),
             Err(error)
@@ -127,6 +129,10 @@ impl Subscription {
             let at = grant.receipt;
             match source.find(at.partition, at.offset, at.offset).await {
                 Ok(Found::Message(content)) => return Ok(Some(delivery(&topic, &grant, content))),
+                Ok(Found::Expired) => {
+                    self.state.lock().expired += 1;
+                    self.settle_one(&grant, Settle::Done);
+                }
                 Ok(Found::Nothing) => self.vanish(at.partition, at.offset..at.offset.next()),
                 Err(error) => {
                     self.settle_one(&grant, Settle::Unsent);
@@ -184,6 +190,13 @@ fn nothing(subscription: &Subscription, grant: &Grant) {
     forget(subscription, grant);
 }
 
+/// It expired while it waited its turn, or while somebody held it.
+fn too_late(subscription: &Subscription, grant: &Grant) {
+    subscription.state.lock().expired += 1;
+    subscription.settle_one(grant, Settle::Done);
+    forget(subscription, grant);
+}
+
 fn give_up(subscription: &Subscription, grant: &Grant, settle: Settle) {
     if settle == Settle::Done {
         subscription.state.lock().rejected += 1;
@@ -211,6 +224,7 @@ fn delivery(topic: &Topic, grant: &Grant, content: Content) -> Delivery {
 
 enum Found {
     Message(Content),
+    Expired,
     Nothing,
 }
 
@@ -250,6 +264,9 @@ impl<'a> Source<'a> {
         let draft = &entry.draft;
         if draft.flags.contains(Flags::CONTROL) || draft.visible == 0 {
             return Ok(Found::Nothing);
+        }
+        if is_expired(entry, Millis::now()) {
+            return Ok(Found::Expired);
         }
         if draft.span == 1 && draft.visible == 1 {
             return Ok(Found::Message(Content::Raw(entry.clone())));

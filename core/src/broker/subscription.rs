@@ -59,6 +59,7 @@ pub(super) struct State {
     pub(super) pumping: bool,
     pub(super) had_consumers: bool,
     pub(super) rejected: u64,
+    pub(super) expired: u64,
     since_snapshot: Vec<usize>,
 }
 
@@ -93,6 +94,7 @@ impl Subscription {
                 pumping: false,
                 had_consumers: false,
                 rejected: 0,
+                expired: 0,
                 since_snapshot,
             }),
             held: Mutex::new(held),

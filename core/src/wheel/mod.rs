@@ -65,6 +65,11 @@ impl Wheel {
         self.now = self.now.max(now);
     }
 
+    /// The latest time that it was told.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
     /// Where an entry waits that is due at `due`: in the widest slot that is not open yet.
     pub fn place(
         &mut self,
