@@ -28,9 +28,8 @@ impl Schedule {
     /// # Errors
     /// A message that names the flag, the scheme, and those that can.
     pub(crate) fn check(&self, scheme: &str) -> Result<(), String> {
-        let refuse = |flag: &str, known: &str| {
-            Err(format!("{scheme}:// cannot carry {flag}; {known} can"))
-        };
+        let refuse =
+            |flag: &str, known: &str| Err(format!("{scheme}:// cannot carry {flag}; {known} can"));
         if self.delay.is_some() && !matches!(scheme, "standpipe" | "grpc") {
             return refuse("--delay", "standpipe:// and grpc://");
         }
@@ -69,9 +68,20 @@ mod tests {
             ttl: Some(Duration::from_secs(1)),
         };
         assert!(both.check("standpipe").is_ok() && both.check("grpc").is_ok());
-        assert!(both.check("amqp").unwrap_err().contains("amqp:// cannot carry --delay"));
-        let ttl = Schedule { delay: None, ..both };
+        assert!(
+            both.check("amqp")
+                .unwrap_err()
+                .contains("amqp:// cannot carry --delay")
+        );
+        let ttl = Schedule {
+            delay: None,
+            ..both
+        };
         assert!(ttl.check("amqp").is_ok());
-        assert!(ttl.check("kafka").unwrap_err().contains("kafka:// cannot carry --ttl"));
+        assert!(
+            ttl.check("kafka")
+                .unwrap_err()
+                .contains("kafka:// cannot carry --ttl")
+        );
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn note_expiry<'a>(
 
 /// The small entry that stands for a message in an expiry bucket.
 pub(super) fn note(offset: Offset, due: Millis) -> Draft {
-    let mut note = Draft::single(Format::NATIVE, Bytes::copy_from_slice(&offset.0.to_be_bytes()));
+    let mut note = Draft::single(
+        Format::NATIVE,
+        Bytes::copy_from_slice(&offset.0.to_be_bytes()),
+    );
     note.fields.expires_at = Some(due);
     note
 }

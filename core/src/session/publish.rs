@@ -222,7 +222,9 @@ fn draft(messages: &[Message], destination: &Destination) -> Draft {
 fn expires_at(message: &Message, now: Millis) -> Option<Millis> {
     let props = &message.props;
     let from = props.deliver_at.unwrap_or(now).max(now);
-    props.ttl.map(|ttl| Millis(from.0.saturating_add_unsigned(ttl)))
+    props
+        .ttl
+        .map(|ttl| Millis(from.0.saturating_add_unsigned(ttl)))
 }
 
 fn no_destination() -> Error {
