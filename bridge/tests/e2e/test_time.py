@@ -51,6 +51,13 @@ def test_a_delayed_message_survives_a_kill_and_is_delivered_once(durable, name):
     durable.kill()
     durable.start()
     assert drained(durable, name) == []
+    publish(durable, "standpipe", name, "again", "--delay", "1s")  # in a log that was dropped before
+    durable.kill()
+    durable.start()
+    assert take(durable, name) == ["again"]
+    durable.kill()
+    durable.start()
+    assert drained(durable, name) == []
 
 
 def test_what_was_due_while_the_broker_was_down_comes_at_once(durable, name):

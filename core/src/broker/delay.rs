@@ -53,7 +53,10 @@ impl Broker {
         let mut ops = Vec::new();
         let mut wheels: SmallVec<[FilingIn<'_>; 4]> = SmallVec::new();
         for stop in sorted {
-            let mut wheel = FilingIn::begin(&stop.topic)?;
+            // A topic that is deleted meanwhile has no place for it any more.
+            let Some(mut wheel) = FilingIn::begin(&stop.topic) else {
+                continue;
+            };
             wheel.file_at_least(&mut ops, Kind::Delivery, stop.at, due, draft.clone());
             wheels.push(wheel);
         }

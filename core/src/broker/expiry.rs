@@ -18,13 +18,11 @@ pub(super) fn note_expiry<'a>(
     stop: &'a Stop,
     draft: &Draft,
     offset: Offset,
-) -> Result<Option<FilingIn<'a>>> {
-    let Some(due) = draft.fields.expires_at else {
-        return Ok(None);
-    };
+) -> Option<FilingIn<'a>> {
+    let due = draft.fields.expires_at?;
     let mut filing = FilingIn::begin(&stop.topic)?;
     filing.file_at_least(ops, Kind::Expiry, stop.at, due, note(offset, due));
-    Ok(Some(filing))
+    Some(filing)
 }
 
 /// The small entry that stands for a message in an expiry bucket.

@@ -2,10 +2,9 @@
 
 use parking_lot::MutexGuard;
 
-use super::{Broker, Topic, catalog, publish::no_topic};
+use super::{Broker, Topic, catalog};
 use crate::{
     entry::Draft,
-    error::Result,
     id::{Millis, PartitionId},
     store::Op,
     wheel::{Bucket, Filing, Kind, Place, Wheel, bucket_log},
@@ -20,17 +19,15 @@ pub(super) struct FilingIn<'a> {
 }
 
 impl<'a> FilingIn<'a> {
-    /// Locks the wheel, and tells it the time.
-    ///
-    /// # Errors
-    /// `NotFound` where the topic was deleted.
-    pub(super) fn begin(topic: &'a Topic) -> Result<Self> {
+    /// Locks the wheel, and tells it the time; `None` where the topic was deleted, and with it all
+    /// that could be filed.
+    pub(super) fn begin(topic: &'a Topic) -> Option<Self> {
         let mut wheel = topic.wheel.lock();
         if wheel.is_closed() {
-            return Err(no_topic(topic.namespace(), topic.name()));
+            return None;
         }
         wheel.advance(Millis::now());
-        Ok(Self {
+        Some(Self {
             topic,
             wheel,
             filing: Filing::default(),

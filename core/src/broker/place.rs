@@ -98,7 +98,7 @@ impl Broker {
         let mut ops: Vec<_> = appends.collect();
         let mut wheels: SmallVec<[_; 4]> = SmallVec::new();
         for stop in &sorted {
-            wheels.extend(note_expiry(&mut ops, stop, draft, stop.partition.end())?);
+            wheels.extend(note_expiry(&mut ops, stop, draft, stop.partition.end()));
         }
         let submitted = store.submit(Commit {
             ops,
@@ -124,7 +124,7 @@ impl Broker {
     ) -> Result<(Submitted, u32)> {
         let (span, log) = (draft.span, stop.partition.log);
         let append_at = ops.len();
-        let filing = note_expiry(&mut ops, stop, &draft, stop.partition.end())?;
+        let filing = note_expiry(&mut ops, stop, &draft, stop.partition.end());
         ops.insert(append_at, Op::Append { log, draft });
         let submitted = stop.topic.store.submit(Commit {
             ops,
