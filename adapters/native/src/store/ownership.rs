@@ -45,6 +45,29 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(Self(file))
     }
+
+    /// Keeps the directory from being opened, for one who only reads it; several may at once.
+    /// `None` where no process ever had it.
+    ///
+    /// # Errors
+    /// `Denied` where a process has it, with its pid.
+    pub(crate) fn look(directory: &Path) -> Result<Option<Self>> {
+        let path = directory.join("lock");
+        let failed = |error: io::Error| {
+            let message = format!("cannot lock {}", path.display());
+            Error::new(ErrorKind::Permanent, OPERATION, message).with_source(error)
+        };
+        let mut file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(held(directory, &mut file)),
+            Err(errno) => Err(failed(errno.into())),
+        }
+    }
 }
 
 fn held(directory: &Path, file: &mut fs::File) -> Error {
@@ -83,6 +106,21 @@ pub(crate) fn check_format(directory: &Path) -> Result<()> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Checks the format version of a directory that should hold a store.
+///
+/// # Errors
+/// `NotFound` where it holds none, `Unsupported` for a version that this program does not know.
+pub(crate) fn known_format(directory: &Path) -> Result<()> {
+    if !directory.join("format").exists() {
+        let message = format!(
+            "{} holds no store: it has no file `format`; name the directory that `serve --data` has",
+            directory.display()
+        );
+        return Err(Error::new(ErrorKind::NotFound, OPERATION, message));
+    }
+    check_format(directory)
 }
 
 /// Written aside and renamed, so that a crash leaves the whole of it or nothing.

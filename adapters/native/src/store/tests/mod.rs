@@ -1,6 +1,7 @@
 //! Tests of the whole store.
 
 mod faults;
+mod inspect;
 mod power;
 mod recovery;
 mod segments;
