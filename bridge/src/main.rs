@@ -4,7 +4,6 @@ mod cli;
 mod exit;
 mod log;
 mod open_files;
-mod quantity;
 mod signal;
 
 use std::process::ExitCode;

@@ -159,10 +159,44 @@ fn topics_are_created_described_purged_and_deleted() {
     assert_eq!(described["retention"], "7d");
     assert_eq!(json(topic(&["list"]))["name"], "t");
     assert_eq!(topic(&["create", "t"]).status.code(), Some(65));
+    let compact = topic(&["create", "c", "--retention", "compact"]);
+    assert!(String::from_utf8_lossy(&compact.stderr).contains("not implemented"));
+    assert_eq!(compact.status.code(), Some(64));
     let to = format!("{address}/t");
     ok(&["sub", "--drain", &to], b"");
     ok(&["pub", "--lines", &to], b"1\n2\n");
     assert_eq!(json(topic(&["purge", "t"]))["purged"], 2);
     assert_eq!(topic(&["delete", "t"]).status.code(), Some(0));
     assert_eq!(topic(&["describe", "t"]).status.code(), Some(65));
+}
+
+#[test]
+fn a_topic_tells_what_it_keeps_and_who_holds_it() {
+    let daemon = Daemon::start(&[]);
+    let address = format!("standpipe://{}", daemon.address("native"));
+    let topic = |arguments: &[&str]| {
+        let arguments = [&["topic", "--address", &address], arguments].concat();
+        let output = standpipe(&arguments, b"");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let kept = ["--retention", "settled", "--durability", "memory"];
+    topic(&[&["create", "t"][..], &kept].concat());
+    assert!(!topic(&["describe", "t"]).contains("held by"));
+    let to = format!("{address}/t");
+    for group in ["slow", "fast"] {
+        ok(&["sub", "--drain", &format!("{to}?group={group}")], b"");
+    }
+    ok(&["pub", "--lines", &to], b"1\n2\n");
+    ok(&["sub", "--drain", &format!("{to}?group=fast")], b"");
+    let described = topic(&["describe", "t"]);
+    for line in [
+        "retention    settled",
+        "durability   memory",
+        "partition 0  offsets 0 to 2, ",
+        "held by      slow",
+    ] {
+        assert!(described.contains(line), "no {line} in {described}");
+    }
+    assert_eq!(topic(&["list"]), "t\tsettled\tmemory\n");
 }

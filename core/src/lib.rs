@@ -22,6 +22,7 @@ pub mod native;
 pub mod partitioner;
 pub mod pipe;
 pub mod producer;
+pub mod quantity;
 pub mod router;
 pub mod session;
 pub mod store;

@@ -22,6 +22,11 @@ impl Reader {
         Error::new(ErrorKind::Invalid, self.operation, message)
     }
 
+    /// What errors say that was being done.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
     /// Octets not read yet.
     pub fn remaining(&self) -> usize {
         self.bytes.len()

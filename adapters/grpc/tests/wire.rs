@@ -363,20 +363,32 @@ async fn topics_are_administered() {
     let topic = NewTopic {
         name: "made".to_owned(),
         partitions: std::num::NonZeroU32::new(3),
-        retention: Some("forever".to_owned()),
+        retention: Some("7d,10GB".to_owned()),
         durability: Some("os".to_owned()),
     };
     admin.create(topic.clone()).await.unwrap();
-    let again = admin.create(topic).await.unwrap_err();
+    let again = admin.create(topic.clone()).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Exists);
+    for (word, kind) in [
+        ("compact", ErrorKind::Unsupported),
+        ("10XB", ErrorKind::Invalid),
+    ] {
+        let mut refused = topic.clone();
+        (refused.name, refused.retention) = ("not".to_owned(), Some(word.to_owned()));
+        let refused = admin.create(refused).await.unwrap_err();
+        assert_eq!(refused.kind(), kind, "{refused}");
+        assert!(refused.message().contains(&format!("`{word}`")));
+    }
     server.publish("made", 5).await;
     let (mut consumer, _settler) = server.consumer("made").await;
     receive(&mut consumer, 5).await;
     let described = admin.describe("made").await.unwrap();
-    assert_eq!(described.retention.as_deref(), Some("forever"));
+    assert_eq!(described.retention.as_deref(), Some("7d,10GB"));
     assert_eq!(described.durability.as_deref(), Some("os"));
     assert_eq!(described.partitions.len(), 3);
+    assert!(described.partitions.iter().any(|p| p.octets > 0));
     assert_eq!(described.subscriptions[0].leased, 5);
+    assert_eq!(described.held_by, None, "limits hold nothing for anybody");
     consumer.close().await.unwrap();
     let names: Vec<_> = admin
         .list()

@@ -10,8 +10,9 @@ use standpipe_core::{
     codec::Codecs,
     driver::Driver,
     frontend::Frontend as _,
-    message::Message,
-    session::{CreditGrant, Destination, Open, Publication, PublishRequest},
+    id::{Offset, PartitionId},
+    message::{Message, Value},
+    session::{CreditGrant, Destination, Open, Publication, PublishRequest, Request},
     store::MemoryStore,
 };
 use standpipe_native::{NativeDriver, NativeFrontend, codec::ClientFrame, codec::VERSION};
@@ -47,16 +48,17 @@ fn encoded(frame: &ClientFrame) -> BytesMut {
     out
 }
 
-fn publish(count: u64, size: usize) -> BytesMut {
-    let publication = |sequence| Publication {
-        sequence,
-        message: Message::new(vec![b'x'; size]),
-    };
-    encoded(&ClientFrame::Publish(PublishRequest {
+fn publish(count: usize, size: usize) -> BytesMut {
+    encoded(&of_messages(vec![Message::new(vec![b'x'; size]); count]))
+}
+
+fn of_messages(messages: Vec<Message>) -> ClientFrame {
+    let publication = |(sequence, message)| Publication { sequence, message };
+    ClientFrame::Publish(PublishRequest {
         destination: Some(Destination::Topic("t".to_owned())),
         durability: None,
-        messages: (0..count).map(publication).collect(),
-    }))
+        messages: (0..).zip(messages).map(publication).collect(),
+    })
 }
 
 /// Sends octets, closes the sending side, and returns what comes until the end.
@@ -146,6 +148,34 @@ async fn an_announced_frame_of_2_to_the_31_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_million_headers_values_or_offsets_in_a_frame_are_refused_by_name() {
+    let (authority, _shutdown) = start().await;
+    let many = std::iter::repeat_n(("".into(), Value::Null), 1_000_000);
+    let headers = Message {
+        headers: many.clone().collect(),
+        ..Message::default()
+    };
+    let table = Message::default().with_header("t", Value::Table(many.collect()));
+    let half = Message::default().with_header("l", Value::List(vec![Value::Null; 150_000]));
+    let commit = Request::Commit {
+        sequence: 1,
+        offsets: vec![(PartitionId(0), Offset(1)); 1_000_000],
+    };
+    let frames = [
+        of_messages(vec![headers]),
+        of_messages(vec![table]),
+        of_messages(vec![half.clone(), half]),
+        ClientFrame::Request(commit),
+    ];
+    for frame in frames {
+        let octets = [hello(), encoded(&frame)].concat();
+        let received = answer(&authority, &octets).await;
+        assert!(says(&received, "262144"), "{received:?}");
+    }
+    still_serves(&authority).await;
+}
+
+#[tokio::test]
 async fn an_unknown_frame_and_a_request_without_a_subscription_are_refused() {
     let (authority, _shutdown) = start().await;
     let unknown = [&hello()[..], &[0, 0, 0, 1, 99]].concat();
@@ -153,9 +183,9 @@ async fn an_unknown_frame_and_a_request_without_a_subscription_are_refused() {
         &answer(&authority, &unknown).await,
         "unknown frame tag 99"
     ));
-    let credit = encoded(&ClientFrame::Request(
-        standpipe_core::session::Request::Credit(CreditGrant::default()),
-    ));
+    let credit = encoded(&ClientFrame::Request(Request::Credit(
+        CreditGrant::default(),
+    )));
     let early = [&hello()[..], &credit].concat();
     assert!(says(
         &answer(&authority, &early).await,

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use standpipe_core::driver::{SubscriptionInfo, TopicInfo};
+use standpipe_core::driver::{PartitionInfo, SubscriptionInfo, TopicInfo};
 
 use crate::exit::Failure;
 
@@ -13,13 +13,9 @@ pub(crate) fn list(topics: &[TopicInfo], json: bool) -> Result<(), Failure> {
         if json {
             print_json(&mut out, topic)?;
         } else {
-            let held: u64 = topic.partitions.iter().map(|p| p.end - p.start).sum();
-            let partitions = topic.partitions.len();
-            writeln!(
-                out,
-                "{}\t{partitions} partitions\t{held} offsets",
-                topic.name
-            )?;
+            let words = [&topic.retention, &topic.durability].map(|word| word.as_deref());
+            let [retention, durability] = words.map(|word| word.unwrap_or("-"));
+            writeln!(out, "{}\t{retention}\t{durability}", topic.name)?;
         }
     }
     Ok(out.flush()?)
@@ -42,8 +38,11 @@ pub(crate) fn describe(topic: &TopicInfo, json: bool) -> Result<(), Failure> {
         }
     }
     for (number, partition) in topic.partitions.iter().enumerate() {
-        let (start, end) = (partition.start, partition.end);
-        writeln!(out, "partition {number:<2} offsets {start} to {end}")?;
+        let PartitionInfo { start, end, octets } = partition;
+        writeln!(
+            out,
+            "partition {number:<2} offsets {start} to {end}, {octets} octets"
+        )?;
     }
     for subscription in &topic.subscriptions {
         print_subscription(&mut out, subscription)?;
@@ -81,10 +80,11 @@ fn print_subscription(
         leased,
         consumers,
         floors,
+        lost,
     } = subscription;
     writeln!(
         out,
         "subscription {name} ({mode}): {ready} ready, {leased} leased, {consumers} consumers, \
-         settled below {floors:?}"
+         settled below {floors:?}, {lost} lost to retention"
     )
 }

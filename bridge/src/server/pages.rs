@@ -44,6 +44,8 @@ impl Pages for ServerPages {
                 .iter()
                 .for_each(|topic| page.subscriptions(name, topic, number));
         }
+        page.family(LOST, "counter", LOST_HELP);
+        topics.iter().for_each(|topic| page.lost(topic));
         page.family(ROUTE_STATE, "gauge", "1 for the state that a route is in");
         for (name, state) in self.routes.all() {
             page.sample(ROUTE_STATE, &[("route", &name), ("state", state.name())], 1);
@@ -77,6 +79,9 @@ const SUBSCRIPTIONS: [Family<Counts>; 3] = [
     ),
 ];
 
+const LOST: &str = "standpipe_subscription_lost";
+const LOST_HELP: &str = "Messages that a limit took before they were settled";
+
 const ROUTE_STATE: &str = "standpipe_route_state";
 
 /// A page in Prometheus's text format.
@@ -94,6 +99,16 @@ impl Page {
                 let labels = [("topic", &**topic.name()), ("partition", &partition)];
                 self.sample(name, &labels, number(bounds));
             }
+        }
+    }
+
+    fn lost(&mut self, topic: &Arc<Topic>) {
+        for subscription in topic.subscriptions() {
+            let labels = [
+                ("topic", &**topic.name()),
+                ("subscription", &**subscription.name()),
+            ];
+            self.sample(LOST, &labels, subscription.lost());
         }
     }
 

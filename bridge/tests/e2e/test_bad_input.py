@@ -221,7 +221,7 @@ def test_kafka_headers_that_claim_to_be_nested(victim):
     """A list in JSON 5,000 deep, beside the header that asks to restore it for AMQP."""
     create_topic(victim.kafka, "claims")
     deep = b'{"list":[' * 5_000 + b"]}" * 5_000
-    headers = [("deep", deep), ("x-standpipe-types", b"0:list")]
+    headers = [("deep", deep), ("x-standpipe-types", b"deep:list")]
     acked(produce(victim.kafka, "claims", [{"value": b"x", "headers": headers}, {"value": b"next"}]))
     with channel(victim.amqp) as ch:
         ch.queue_declare("claims", durable=True)

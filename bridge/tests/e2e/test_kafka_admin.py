@@ -1,7 +1,8 @@
 """Topics, configurations and the cluster through Kafka's admin calls; on Apache Kafka and on us."""
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import (AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
+                                   OffsetSpec, ResourceType)
 
 from clients.confluent_client import acked, admin, consumer, create_topic, produce, read, watermarks
 from harness import until
@@ -103,6 +104,27 @@ def test_topic_configs_are_described_as_set(bootstrap, name):
     assert described["retention.ms"].value == "3600000"
     assert described["cleanup.policy"].value == "delete"
     assert "max.message.bytes" in described
+
+
+def test_topic_configs_are_altered_one_by_one(bootstrap, name):
+    client = admin(bootstrap)
+    create_topic(bootstrap, name, **{"retention.ms": "3600000"})
+
+    def alter(setting, value, operation=AlterConfigOpType.SET):
+        entry = ConfigEntry(setting, value, incremental_operation=operation)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        return client.incremental_alter_configs([resource])[resource]
+
+    def described(setting):
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        return client.describe_configs([resource])[resource].result(15)[setting].value
+
+    alter("retention.bytes", "1000000").result(15)
+    until("the new size holds", lambda: described("retention.bytes") == "1000000")
+    assert described("retention.ms") == "3600000"
+    alter("retention.ms", None, AlterConfigOpType.DELETE).result(15)
+    until("the default holds", lambda: described("retention.ms") == "604800000")
+    assert failure(alter("retention.ms", "soon")) == KafkaError.INVALID_CONFIG
 
 
 def test_broker_configs_are_described(bootstrap):

@@ -24,8 +24,12 @@ mod publish;
 mod pump;
 mod queue;
 mod reader;
+mod retention;
+mod snapshots;
 mod spec;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod topics;
 
@@ -41,7 +45,8 @@ pub use options::{Limits, Options};
 pub use publish::{LaneId, Publish, Published, Target};
 pub use queue::{QueueInfo, QueueSpec};
 pub use reader::PositionalReader;
-pub use spec::{Lifetime, Origin, Retention, TopicSpec};
+pub use retention::Retention;
+pub use spec::{Lifetime, Origin, TopicSpec};
 pub use subscription::{Mode, Subscription};
 pub use topic::{Topic, TopicBounds};
 

@@ -1,10 +1,24 @@
 //! What can be set on a broker.
 
+use std::time::Duration;
+
 /// Settings of a broker.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Limits over all protocols.
     pub limits: Limits,
+    /// How often space is given back that retention lets go; 5 s unless set. A round over topics
+    /// that nothing happened to looks at a few numbers of each.
+    pub housekeeping: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            housekeeping: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Limits that hold whatever the protocol; each is refused with that protocol's own error.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::janitor::Space;
 use crate::{
     id::{LogId, Offset},
     producer::Producers,
@@ -17,6 +18,7 @@ pub(super) struct Partition {
     pub(super) changed: Notify,
     /// Locked while an entry takes its place: its holder knows the offset that comes next.
     pub(super) tail: Mutex<Producers>,
+    pub(super) space: Mutex<Space>,
     start: AtomicU64,
     stable: AtomicU64,
     leasable: AtomicU64,
@@ -29,6 +31,7 @@ impl Partition {
             log,
             changed: Notify::new(),
             tail: Mutex::new(producers),
+            space: Mutex::default(),
             start: AtomicU64::new(start.0),
             stable: AtomicU64::new(end.0),
             leasable: AtomicU64::new(end.0),

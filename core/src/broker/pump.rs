@@ -1,6 +1,6 @@
 //! The deliver path: from a dispatcher's grants to consumers' outboxes.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
     Content, Delivery, Subscription, Topic,
@@ -81,11 +81,9 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             .await
         {
             Ok(Found::Message(content)) => hand_over(subscription, &topic, grant, content),
-            Ok(Found::Nothing) => nothing(subscription, grant),
-            Err(error)
-                if error.kind() == ErrorKind::Invalid || error.kind() == ErrorKind::Unsupported =>
-            {
-                tracing::warn!(topic = %topic.name(), offset = %grant.receipt.offset, %error, "unconvertible: rejected");
+            Ok(Found::Nothing(end)) => nothing(subscription, grant, end),
+            Err(error) if is_lost(&error) => {
+                tracing::warn!(topic = %topic.name(), offset = %grant.receipt.offset, %error, "cannot be delivered: rejected");
                 give_up(subscription, grant, Settle::Done);
             }
             Err(error) => {
@@ -95,6 +93,14 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// Whether no later try can deliver it: it does not decode, or what is stored is damaged.
+fn is_lost(error: &crate::error::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Corrupt
+    )
 }
 
 impl Subscription {
@@ -127,7 +133,12 @@ impl Subscription {
             let at = grant.receipt;
             match source.find(at.partition, at.offset, at.offset).await {
                 Ok(Found::Message(content)) => return Ok(Some(delivery(&topic, &grant, content))),
-                Ok(Found::Nothing) => self.vanish(at.partition, at.offset..at.offset.next()),
+                Ok(Found::Nothing(end)) => self.vanish(at.partition, at.offset..end),
+                Err(error) if is_lost(&error) => {
+                    tracing::warn!(topic = %topic.name(), offset = %at.offset, %error, "cannot be delivered: rejected");
+                    self.settle_one(&grant, Settle::Done);
+                    self.state.lock().rejected += 1;
+                }
                 Err(error) => {
                     self.settle_one(&grant, Settle::Unsent);
                     return Err(error);
@@ -178,9 +189,10 @@ fn hand_over(subscription: &Subscription, topic: &Topic, grant: &Grant, content:
     state.dispatcher.settle(grant.receipt, Settle::Unsent);
 }
 
-fn nothing(subscription: &Subscription, grant: &Grant) {
+/// Settles all of a hole with its first grant; the grants behind it find it settled.
+fn nothing(subscription: &Subscription, grant: &Grant, end: Offset) {
     let at = grant.receipt;
-    subscription.vanish(at.partition, at.offset..at.offset.next());
+    subscription.vanish(at.partition, at.offset..end);
     forget(subscription, grant);
 }
 
@@ -211,7 +223,8 @@ fn delivery(topic: &Topic, grant: &Grant, content: Content) -> Delivery {
 
 enum Found {
     Message(Content),
-    Nothing,
+    /// No message from the offset asked for up to this one.
+    Nothing(Offset),
 }
 
 /// Entries read ahead on one partition, and the batch that was decoded last.
@@ -220,6 +233,8 @@ struct Source<'a> {
     codecs: &'a Codecs,
     partition: PartitionId,
     entries: Vec<Entry>,
+    /// Where nothing was found: forgotten, or trimmed since it was granted.
+    hole: Range<Offset>,
     batch: Option<(Offset, Vec<(Offset, Message)>)>,
 }
 
@@ -230,6 +245,7 @@ impl<'a> Source<'a> {
             codecs,
             partition: PartitionId(0),
             entries: Vec::new(),
+            hole: Offset::ZERO..Offset::ZERO,
             batch: None,
         }
     }
@@ -240,16 +256,17 @@ impl<'a> Source<'a> {
         offset: Offset,
         last: Offset,
     ) -> Result<Found> {
-        if partition != self.partition || self.covering(offset).is_none() {
+        let is_known = self.hole.contains(&offset) || self.covering(offset).is_some();
+        if partition != self.partition || !is_known {
             self.read(partition, offset, last).await?;
         }
         let Some(at) = self.covering(offset) else {
-            return Ok(Found::Nothing);
+            return Ok(Found::Nothing(self.hole.end));
         };
         let entry = &self.entries[at];
         let draft = &entry.draft;
         if draft.flags.contains(Flags::CONTROL) || draft.visible == 0 {
-            return Ok(Found::Nothing);
+            return Ok(Found::Nothing(entry.end_offset()));
         }
         if draft.span == 1 && draft.visible == 1 {
             return Ok(Found::Message(Content::Raw(entry.clone())));
@@ -263,7 +280,7 @@ impl<'a> Source<'a> {
             .as_ref()
             .map_or(&[][..], |(_, messages)| messages);
         let found = messages.iter().find(|(at, _)| *at == offset);
-        Ok(found.map_or(Found::Nothing, |(_, message)| {
+        Ok(found.map_or(Found::Nothing(offset.next()), |(_, message)| {
             Found::Message(Content::Decoded(Box::new(message.clone())))
         }))
     }
@@ -279,7 +296,9 @@ impl<'a> Source<'a> {
     }
 
     async fn read(&mut self, partition: PartitionId, offset: Offset, last: Offset) -> Result<()> {
-        let log = self.topic.partition(partition)?.log;
+        let log = self.topic.partition(partition)?;
+        // Told before the read: what is below and not found is gone for good.
+        let leasable = log.leasable();
         let count = usize::try_from(last.0 - offset.0 + 1).unwrap_or(BUDGET);
         let limit = ReadLimit {
             bytes: READ_BYTES,
@@ -287,12 +306,16 @@ impl<'a> Source<'a> {
         };
         self.partition = partition;
         self.batch = None;
-        self.entries = match self.topic.store.read(log, offset, limit).await {
+        self.entries = match self.topic.store.read(log.log, offset, limit).await {
             Ok(entries) => entries,
             // Trimmed since it was granted: it is no message any more.
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
+        let next = self.entries.first().map_or(leasable, |e| e.base_offset);
+        let end = next.min(leasable).max(log.start()).max(offset.next());
+        let is_there = self.covering(offset).is_some();
+        self.hole = offset..if is_there { offset } else { end };
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::{
     topics::cursor_drops,
 };
 use crate::{
-    cursor::{Cursor, encode_changes},
+    cursor::{Change, Cursor, encode_changes},
     dispatcher::OwnerId,
     driver::StartAt,
     error::{Error, ErrorKind, Result},
@@ -188,7 +188,7 @@ impl Broker {
         floors: &[Offset],
         ops: &mut Vec<Op>,
     ) -> Arc<Subscription> {
-        let cursors: Vec<_> = floors.iter().copied().map(Cursor::starting_at).collect();
+        let cursors = cursors_at(topic, mode, floors);
         let id = SubscriptionId::random();
         let around = (topic, &self.inner);
         let new = Subscription::new(id, name, mode, around, queue, cursors.clone());
@@ -327,6 +327,23 @@ fn topic_spec(spec: &QueueSpec) -> TopicSpec {
         origin: Origin::Queue,
         ..TopicSpec::new(spec.namespace.as_str(), spec.name.as_str())
     }
+}
+
+/// Cursors of a new subscription. What is known to be gone is settled for it from the start.
+fn cursors_at(topic: &Topic, mode: Mode, floors: &[Offset]) -> Vec<Cursor> {
+    let partitions = topic.partitions.read();
+    let cursors = floors.iter().zip(partitions.iter());
+    let cursors = cursors.map(|(floor, partition)| {
+        let mut cursor = Cursor::starting_at(*floor);
+        if mode != Mode::Positional {
+            let space = partition.space.lock();
+            space
+                .forgotten()
+                .for_each(|range| cursor.apply(&Change::Settle(range)));
+        }
+        cursor
+    });
+    cursors.collect()
 }
 
 fn floors_at_start(topic: &Topic) -> Vec<Offset> {

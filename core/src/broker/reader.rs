@@ -158,12 +158,24 @@ impl PositionalReader {
     async fn read(&mut self, partition: PartitionId, limit: usize) -> Result<Vec<Delivery>> {
         let bytes = READ_BYTES;
         let entries = limit.max(1);
-        let from = self.next[partition.0 as usize];
-        let from = from.max(self.topic.bounds(partition)?.start);
-        let entries = self
-            .topic
-            .read(partition, from, ReadLimit { bytes, entries })
-            .await?;
+        let bounds = self.topic.bounds(partition)?;
+        let from = self.next[partition.0 as usize].max(bounds.start);
+        let limit_read = ReadLimit { bytes, entries };
+        let entries = match self.topic.read(partition, from, limit_read).await {
+            Ok(entries) => entries,
+            // Trimmed meanwhile: the next look begins at the new start.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && self.topic.bounds(partition)?.start > from =>
+            {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        if entries.is_empty() {
+            self.next[partition.0 as usize] = from.max(bounds.stable);
+            return Ok(Vec::new());
+        }
         let mut deliveries = Vec::new();
         let mut next = from;
         for entry in &entries {

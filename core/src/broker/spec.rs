@@ -1,9 +1,8 @@
 //! What a topic is declared as.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
+use super::Retention;
 use crate::{
     dispatcher::OwnerId,
     error::{Error, ErrorKind, Result},
@@ -50,29 +49,6 @@ pub enum Lifetime {
     /// Until its owner goes; lives in memory.
     #[serde(skip)]
     Owner(OwnerId),
-}
-
-/// What a topic keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Retention {
-    /// What any holder has not settled; all while there is no holder.
-    Settled,
-    /// Everything.
-    Forever,
-    /// What is younger than this many milliseconds, settled or not.
-    Time {
-        /// The age.
-        ms: u64,
-    },
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self::Time {
-            ms: Duration::from_hours(7 * 24).as_millis() as u64,
-        }
-    }
 }
 
 impl TopicSpec {

@@ -1,6 +1,9 @@
 //! A subscription while the broker runs: its state machine, and what of it must be persisted.
 
-use std::sync::{Arc, Weak};
+use std::{
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,7 @@ use super::{
     attachment::Outboxes,
     completion::{Completion, Due, Effect},
     queue::QueueDeclaration,
+    snapshots::Snapshots,
 };
 use crate::{
     cursor::{Change, Cursor, encode_changes},
@@ -22,8 +26,6 @@ use crate::{
     store::{Commit, CommitSeq, Durability, Op},
 };
 
-/// Changes of one cursor after which a snapshot replaces them.
-const SNAPSHOT_EVERY: usize = 512;
 /// Trimming waits for this many settled offsets, unless the log is settled whole.
 const TRIM_STEP: u64 = 1024;
 
@@ -48,7 +50,7 @@ pub struct Subscription {
     pub(super) broker: Weak<Inner>,
     pub(super) queue: Option<QueueDeclaration>,
     pub(super) state: Mutex<State>,
-    held: Mutex<Vec<Option<Offset>>>,
+    held: Mutex<Vec<Held>>,
     pub(super) wake: Arc<Notify>,
     pub(super) gone: CancellationToken,
 }
@@ -59,7 +61,16 @@ pub(super) struct State {
     pub(super) pumping: bool,
     pub(super) had_consumers: bool,
     pub(super) rejected: u64,
-    since_snapshot: Vec<usize>,
+    lost: u64,
+    snapshots: Vec<Snapshots>,
+}
+
+/// What a subscription keeps from being trimmed on a partition.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    from: Option<Offset>,
+    /// Rises with every change of the cursor.
+    version: u64,
 }
 
 impl Subscription {
@@ -71,10 +82,13 @@ impl Subscription {
         queue: Option<QueueDeclaration>,
         cursors: Vec<Cursor>,
     ) -> Arc<Self> {
-        let since_snapshot = vec![0; cursors.len()];
+        let snapshots = vec![Snapshots::default(); cursors.len()];
         let held = cursors
             .iter()
-            .map(|cursor| held_from(mode, cursor))
+            .map(|cursor| Held {
+                from: held_from(mode, cursor),
+                version: 0,
+            })
             .collect();
         let mut dispatcher = Dispatcher::new(cursors);
         for (index, partition) in topic.partitions.read().iter().enumerate() {
@@ -93,7 +107,8 @@ impl Subscription {
                 pumping: false,
                 had_consumers: false,
                 rejected: 0,
-                since_snapshot,
+                lost: 0,
+                snapshots,
             }),
             held: Mutex::new(held),
             wake: Arc::new(Notify::new()),
@@ -127,6 +142,12 @@ impl Subscription {
     /// Messages rejected for it so far, since the broker started.
     pub fn rejected(&self) -> u64 {
         self.state.lock().rejected
+    }
+
+    /// Messages that retention by time or size took before they were settled, since the broker
+    /// started: offsets, so that what is no message counts too.
+    pub fn lost(&self) -> u64 {
+        self.state.lock().lost
     }
 
     /// The floor of a partition: everything below is settled.
@@ -218,34 +239,77 @@ impl Subscription {
         self.wake.notify_one();
     }
 
-    pub(super) fn vanish(&self, partition: PartitionId, range: std::ops::Range<Offset>) {
+    /// Settles what is no message, or is gone from the log; what is settled costs nothing.
+    pub(super) fn vanish(&self, partition: PartitionId, range: Range<Offset>) {
         let mut state = self.state.lock();
+        let cursor = state.dispatcher.cursor(partition);
+        if cursor.is_none_or(|cursor| cursor.next_unsettled(range.start) >= range.end) {
+            return;
+        }
         state.dispatcher.vanish(partition, range);
         self.persist_or_log(&mut state);
     }
 
+    /// Retention took what is below: floors move there. What was not settled is counted and told.
+    pub(super) fn lose_below(&self, partition: PartitionId, below: Offset) {
+        let mut state = self.state.lock();
+        let held = state.dispatcher.cursor(partition);
+        let held = held.filter(|cursor| held_from(self.mode, cursor).is_some());
+        let Some(floor) = held.map(Cursor::floor).filter(|floor| *floor < below) else {
+            return;
+        };
+        let settled = held.map_or(0, |cursor| cursor.settled_in(floor..below));
+        let lost = below.0 - floor.0 - settled;
+        state.lost += lost;
+        state.dispatcher.vanish(partition, floor..below);
+        self.persist_or_log(&mut state);
+        drop(state);
+        self.wake.notify_one();
+        tracing::warn!(
+            subscription = %self.name, %partition, %below, up_to = lost,
+            "retention took messages that were not settled"
+        );
+    }
+
+    /// Settled ranges of a partition; see [`Cursor::settled_stretches`].
+    pub(super) fn settled_stretches(
+        &self,
+        partition: PartitionId,
+        least: u64,
+        edge: Offset,
+    ) -> Vec<Range<Offset>> {
+        let state = self.state.lock();
+        let cursor = state.dispatcher.cursor(partition);
+        cursor.map_or_else(Vec::new, |cursor| cursor.settled_stretches(least, edge))
+    }
+
     pub(super) fn add_partition(&self, cursor: Cursor) {
         let mut state = self.state.lock();
-        self.held.lock().push(held_from(self.mode, &cursor));
+        let from = held_from(self.mode, &cursor);
+        self.held.lock().push(Held { from, version: 0 });
         state.dispatcher.add_partition(cursor);
-        state.since_snapshot.push(0);
+        state.snapshots.push(Snapshots::default());
     }
 
     /// The first offset that it keeps from being trimmed under `settled` retention; `None` where it
     /// holds nothing, as a positional group does before its first commit.
     pub(super) fn held(&self, partition: PartitionId) -> Option<Offset> {
-        self.held
-            .lock()
-            .get(partition.0 as usize)
-            .copied()
-            .flatten()
+        self.held.lock().get(partition.0 as usize)?.from
+    }
+
+    /// Another number after every change of the partition's cursor.
+    pub(super) fn held_version(&self, partition: PartitionId) -> u64 {
+        let held = self.held.lock();
+        held.get(partition.0 as usize)
+            .map_or(0, |held| held.version)
     }
 
     pub(super) fn update_held(&self, state: &State, partition: PartitionId) {
         let cursor = state.dispatcher.cursor(partition);
         let now = cursor.and_then(|cursor| held_from(self.mode, cursor));
         if let Some(held) = self.held.lock().get_mut(partition.0 as usize) {
-            *held = now;
+            held.from = now;
+            held.version += 1;
         }
     }
 
@@ -312,16 +376,17 @@ impl Subscription {
     }
 
     fn cursor_op(&self, state: &mut State, partition: PartitionId, changes: &[Change]) -> Op {
-        let since = &mut state.since_snapshot[partition.0 as usize];
-        *since += changes.len();
-        let reset = *since > SNAPSHOT_EVERY;
+        let snapshots = &mut state.snapshots[partition.0 as usize];
         let cursor = state.dispatcher.cursor(partition);
+        let delta = encode_changes(changes);
+        let reset = snapshots.is_due(delta.len());
         let change = match cursor {
             Some(cursor) if reset => {
-                *since = 0;
-                encode_changes(&cursor.snapshot())
+                let snapshot = encode_changes(&cursor.snapshot());
+                snapshots.taken(snapshot.len());
+                snapshot
             }
-            _ => encode_changes(changes),
+            _ => delta,
         };
         Op::Cursor {
             cursor: self.cursor_id(partition),

@@ -125,7 +125,38 @@ impl Topic {
         })
     }
 
-    /// Stable entries from the one that covers `from` on; none at the stable end.
+    /// Octets of the bodies that a partition holds; what was let go a moment ago may still count.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such partition, and the store's.
+    pub async fn octets(&self, partition: PartitionId) -> Result<u64> {
+        let log = self.partition(partition)?.log;
+        Ok(self.store.bounds(log).await?.octets)
+    }
+
+    /// The subscription that holds the log: under `settled` retention the one that keeps the most
+    /// offsets from being trimmed. `None` where nothing is kept for anybody.
+    pub fn holder(&self) -> Option<Arc<Subscription>> {
+        if self.retention() != Retention::Settled {
+            return None;
+        }
+        let partitions = self.partitions.read().clone();
+        let kept = |subscription: &Arc<Subscription>| -> u64 {
+            let partitions = (0..).map(PartitionId).zip(&partitions);
+            let kept = partitions.filter_map(|(at, partition)| {
+                let from = subscription.held(at)?.max(partition.start());
+                Some(partition.end().0.saturating_sub(from.0))
+            });
+            kept.sum()
+        };
+        let subscriptions = self.subscriptions().into_iter();
+        let holders = subscriptions.filter(|subscription| kept(subscription) > 0);
+        holders.max_by_key(kept)
+    }
+
+    /// Stable entries from the one that covers `from` on; where that was forgotten, from the next
+    /// one that is there. None at the stable end, and none where nothing is there up to the stable
+    /// end that [`Topic::bounds`] told before.
     ///
     /// # Errors
     /// `NotFound` where the partition does not exist, or `from` is before its start or beyond its
@@ -215,6 +246,10 @@ impl Topic {
 
     pub(super) fn lives_in_memory(&self) -> bool {
         self.lifetime() != Lifetime::Permanent
+    }
+
+    pub(super) fn set_retention(&self, retention: Retention) {
+        self.spec.write().retention = retention;
     }
 
     pub(super) fn set_partitions(&self, partitions: u32) {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Broker, Lifetime, State, Subscription, Topic, TopicSpec,
+    Broker, Lifetime, Retention, State, Subscription, Topic, TopicSpec,
     catalog::{self, TopicRecord},
     partition::Partition,
     publish::no_topic,
@@ -143,6 +143,35 @@ impl Broker {
             .write()
             .extend(empty_partitions(topic.id(), now..partitions));
         topic.set_partitions(partitions);
+        Ok(())
+    }
+
+    /// Changes what a topic keeps; it is on disk when this returns, and trims from the next round
+    /// of housekeeping on.
+    ///
+    /// # Errors
+    /// `NotFound`, and the store's.
+    pub async fn set_retention(
+        &self,
+        namespace: &str,
+        name: &str,
+        retention: Retention,
+    ) -> Result<()> {
+        let _admin = self.inner.admin.lock().await;
+        let topic = self
+            .topic(namespace, name)
+            .ok_or_else(|| no_topic(namespace, name))?;
+        if !topic.lives_in_memory() {
+            let mut spec = topic.spec();
+            spec.retention = retention;
+            let record = TopicRecord {
+                id: topic.id(),
+                spec,
+            };
+            let key = catalog::named(catalog::TOPICS, namespace, name);
+            self.commit_admin(vec![catalog::put(key, &record)]).await?;
+        }
+        topic.set_retention(retention);
         Ok(())
     }
 

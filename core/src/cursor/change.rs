@@ -16,6 +16,13 @@ use crate::{
 pub enum Change {
     /// These offsets are settled.
     Settle(Range<Offset>),
+    /// Of the 1,024 offsets from `base` on, those whose bit is set are settled.
+    SettleBits {
+        /// The first of them.
+        base: Offset,
+        /// The lowest bit of the first word is `base`.
+        words: Box<[u64; WORDS]>,
+    },
     /// This offset was delivered so many times without success.
     Attempts {
         /// The offset.
@@ -38,12 +45,71 @@ pub enum Change {
     Mark(Mark),
 }
 
+/// Words of 64 bits in a [`Change::SettleBits`].
+pub const WORDS: usize = 16;
+const PAGE: u64 = WORDS as u64 * 64;
+/// Ranges in a page from which on its bits are shorter.
+const MANY: usize = 24;
+
+/// Settled ranges as changes: where there are many in a page, as bits, so that a snapshot is no
+/// larger than a bit an offset whatever the order of acks.
+pub(super) fn settled(ranges: impl Iterator<Item = Range<Offset>>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut page: Vec<Range<Offset>> = Vec::new();
+    for range in ranges {
+        let number = |range: &Range<Offset>| range.start.0 / PAGE;
+        if page
+            .first()
+            .is_some_and(|first| number(first) != number(&range))
+        {
+            flush_page(&mut page, &mut changes);
+        }
+        if range.end.0 > (number(&range) + 1) * PAGE {
+            flush_page(&mut page, &mut changes);
+            changes.push(Change::Settle(range));
+        } else {
+            page.push(range);
+        }
+    }
+    flush_page(&mut page, &mut changes);
+    changes
+}
+
+fn flush_page(page: &mut Vec<Range<Offset>>, changes: &mut Vec<Change>) {
+    let ranges = std::mem::take(page);
+    let Some(first) = ranges.first().filter(|_| ranges.len() >= MANY) else {
+        changes.extend(ranges.into_iter().map(Change::Settle));
+        return;
+    };
+    let base = first.start.0 / PAGE * PAGE;
+    let mut words = Box::new([0; WORDS]);
+    for at in ranges.iter().flat_map(|range| range.start.0..range.end.0) {
+        words[((at - base) / 64) as usize] |= 1 << (at % 64);
+    }
+    let base = Offset(base);
+    changes.push(Change::SettleBits { base, words });
+}
+
+/// The ranges whose bits are set.
+pub(super) fn ranges_of(base: Offset, words: &[u64; WORDS]) -> Vec<Range<Offset>> {
+    let mut ranges: Vec<Range<Offset>> = Vec::new();
+    let set = (0..PAGE).filter(|at| words[(at / 64) as usize] >> (at % 64) & 1 == 1);
+    for offset in set.map(|at| base.plus(at)) {
+        match ranges.last_mut() {
+            Some(last) if last.end == offset => last.end = offset.next(),
+            _ => ranges.push(offset..offset.next()),
+        }
+    }
+    ranges
+}
+
 const SETTLE: u8 = 1;
 const ATTEMPTS: u8 = 2;
 const DEFER: u8 = 3;
 const HORIZON: u8 = 4;
 const SEEK: u8 = 5;
 const MARK: u8 = 6;
+const SETTLE_BITS: u8 = 7;
 
 /// Writes changes behind one another.
 pub fn encode_changes(changes: &[Change]) -> Bytes {
@@ -73,6 +139,11 @@ fn encode(out: &mut BytesMut, change: &Change) {
             out.put_u8(SETTLE);
             out.put_varint(range.start.0);
             out.put_varint(range.end.0.saturating_sub(range.start.0));
+        }
+        Change::SettleBits { base, words } => {
+            out.put_u8(SETTLE_BITS);
+            out.put_varint(base.0);
+            words.iter().for_each(|word| out.put_u64(*word));
         }
         Change::Attempts { offset, attempts } => {
             out.put_u8(ATTEMPTS);
@@ -123,6 +194,17 @@ fn decode(reader: &mut Reader) -> Result<Change> {
                 offset,
                 due: some.then_some(due),
             }
+        }
+        SETTLE_BITS => {
+            let base = Offset(reader.varint()?);
+            let mut words = Box::new([0; WORDS]);
+            for word in words.iter_mut() {
+                *word = reader.u64()?;
+            }
+            if base.0.checked_add(PAGE).is_none() {
+                return Err(reader.invalid("a range beyond 64 bits"));
+            }
+            Change::SettleBits { base, words }
         }
         HORIZON => Change::Horizon(Offset(reader.varint()?)),
         SEEK => Change::Seek(Offset(reader.varint()?)),

@@ -5,7 +5,7 @@
 mod change;
 mod settled;
 
-pub use change::{Change, decode_changes, encode_changes};
+pub use change::{Change, WORDS, decode_changes, encode_changes};
 pub use settled::SettledSet;
 
 use std::{collections::BTreeMap, ops::Range};
@@ -91,6 +91,11 @@ impl Cursor {
         self.settled.next_missing(from)
     }
 
+    /// Settled ranges; see [`SettledSet::stretches`].
+    pub fn settled_stretches(&self, least: u64, edge: Offset) -> Vec<Range<Offset>> {
+        self.settled.stretches(least, edge)
+    }
+
     /// How many offsets of `range` are settled.
     pub fn settled_in(&self, range: Range<Offset>) -> u64 {
         self.settled.count_in(range)
@@ -123,6 +128,12 @@ impl Cursor {
                 self.settled.settle(range.clone());
                 self.forget_settled(range);
             }
+            Change::SettleBits { base, words } => {
+                for range in change::ranges_of(*base, words) {
+                    self.settled.settle(range.clone());
+                    self.forget_settled(&range);
+                }
+            }
             Change::Attempts { offset, attempts } => {
                 if !self.is_settled(*offset) {
                     self.attempts.insert(*offset, *attempts);
@@ -150,7 +161,7 @@ impl Cursor {
     /// Changes that lead from nothing to this cursor.
     pub fn snapshot(&self) -> Vec<Change> {
         let mut changes = vec![Change::Seek(self.floor()), Change::Horizon(self.horizon)];
-        changes.extend(self.settled.ranges().map(Change::Settle));
+        changes.extend(change::settled(self.settled.ranges()));
         changes.extend(
             self.attempts
                 .iter()
@@ -222,6 +233,58 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn recovery_forgets_attempts_and_deferrals_of_what_the_log_lost() {
+        let offsets = [5, 9, 10, 11].map(Offset);
+        let attempts = offsets.map(|offset| Change::Attempts {
+            offset,
+            attempts: 2,
+        });
+        let due = Some(Millis(7));
+        let deferrals = offsets.map(|offset| Change::Defer { offset, due });
+        let changes = attempts.into_iter().chain(deferrals);
+        let cursor = Cursor::recover(changes, Offset(6), Offset(10));
+        assert_eq!(offsets.map(|offset| cursor.attempts(offset)), [0, 2, 0, 0]);
+        let deferred: Vec<_> = cursor.deferred().collect();
+        assert_eq!(deferred, [(Offset(9), Millis(7))]);
+    }
+
+    #[test]
+    fn what_a_client_noted_is_kept_over_a_restart() {
+        let mark = Mark {
+            leader_epoch: 3,
+            metadata: Bytes::from_static(b"words"),
+            at: Millis(5),
+        };
+        let cursor = Cursor::recover([Change::Mark(mark.clone())], Offset(0), Offset(0));
+        assert_eq!(cursor.mark(), Some(&mark));
+        assert_eq!(Cursor::default().mark(), None);
+    }
+
+    #[test]
+    fn a_settled_offset_is_neither_counted_nor_deferred() {
+        let mut cursor = Cursor::default();
+        let (settled, open, due) = (Offset(3), Offset(4), Some(Millis(7)));
+        cursor.apply(&Change::Settle(settled..open));
+        for offset in [settled, open] {
+            cursor.apply(&Change::Attempts {
+                offset,
+                attempts: 1,
+            });
+            cursor.apply(&Change::Defer { offset, due });
+        }
+        assert_eq!([settled, open].map(|o| cursor.attempts(o)), [0, 1]);
+        assert_eq!(
+            [settled, open].map(|o| cursor.deferred_until(o)),
+            [None, due]
+        );
+        cursor.apply(&Change::Settle(open..open.next()));
+        assert_eq!(
+            (cursor.attempts(open), cursor.deferred_until(open)),
+            (0, None)
+        );
+    }
+
     proptest! {
         #[test]
         fn a_snapshot_is_the_cursor(changes in prop::collection::vec(change(), 0..60)) {
@@ -229,6 +292,21 @@ mod tests {
             changes.iter().for_each(|change| cursor.apply(change));
             let mut copy = Cursor::default();
             let encoded = encode_changes(&cursor.snapshot());
+            decode_changes(encoded).unwrap().iter().for_each(|change| copy.apply(change));
+            prop_assert_eq!(copy, cursor);
+        }
+
+        #[test]
+        fn a_snapshot_takes_a_bit_an_offset_whatever_the_order(
+            settled in prop::collection::btree_set(0u64..20_000, 0..9000),
+        ) {
+            let mut cursor = Cursor::default();
+            for offset in settled.iter().map(|offset| Offset(*offset)) {
+                cursor.apply(&Change::Settle(offset..offset.next()));
+            }
+            let encoded = encode_changes(&cursor.snapshot());
+            prop_assert!(encoded.len() < 20_000 / 8 * 2, "{} octets", encoded.len());
+            let mut copy = Cursor::default();
             decode_changes(encoded).unwrap().iter().for_each(|change| copy.apply(change));
             prop_assert_eq!(copy, cursor);
         }

@@ -125,6 +125,27 @@ impl SettledSet {
         })
     }
 
+    /// Ranges of the set, that below the floor included, in order: those of at least `least`
+    /// offsets, and the one that reaches `edge`, however short. Takes time in proportion to the
+    /// pages, not to the offsets.
+    pub fn stretches(&self, least: u64, edge: Offset) -> Vec<Range<Offset>> {
+        let mut found = Stretches::new(least, edge);
+        found.add(0, self.floor);
+        for (number, page) in &self.pages {
+            let base = number * PAGE;
+            match page {
+                Page::Full => found.add(base, base + PAGE),
+                Page::Bits(words) => {
+                    let places = (base..).step_by(64);
+                    places
+                        .zip(words.iter())
+                        .for_each(|(at, word)| found.add_word(at, *word));
+                }
+            }
+        }
+        found.finish()
+    }
+
     fn set_bits(&mut self, start: u64, end: u64) {
         for number in start / PAGE..=(end - 1) / PAGE {
             let base = number * PAGE;
@@ -163,6 +184,56 @@ impl SettledSet {
         {
             self.pages.remove(&number);
         }
+    }
+}
+
+/// Joins what touches, and keeps what is long enough.
+struct Stretches {
+    least: u64,
+    edge: u64,
+    open: Range<u64>,
+    found: Vec<Range<Offset>>,
+}
+
+impl Stretches {
+    fn new(least: u64, edge: Offset) -> Self {
+        Self {
+            least,
+            edge: edge.0,
+            open: 0..0,
+            found: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, start: u64, end: u64) {
+        if start != self.open.end {
+            self.close();
+            self.open.start = start;
+        }
+        self.open.end = end;
+    }
+
+    fn add_word(&mut self, mut at: u64, mut word: u64) {
+        while word != 0 {
+            at += u64::from(word.trailing_zeros());
+            word >>= word.trailing_zeros();
+            let ones = word.trailing_ones();
+            self.add(at, at + u64::from(ones));
+            at += u64::from(ones);
+            word = word.checked_shr(ones).unwrap_or(0);
+        }
+    }
+
+    fn close(&mut self) {
+        let Range { start, end } = self.open;
+        if end - start >= self.least || (end > start && end >= self.edge) {
+            self.found.push(Offset(start)..Offset(end));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Range<Offset>> {
+        self.close();
+        self.found
     }
 }
 
@@ -220,9 +291,17 @@ mod tests {
 
     use super::*;
 
+    /// Offsets anywhere, and as often where pages meet.
+    fn offset() -> impl Strategy<Value = u64> {
+        let seam = (0u64..6, 0u64..5).prop_map(|(page, at)| (page * PAGE + at).saturating_sub(2));
+        prop_oneof![0u64..5000, seam]
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_set(ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), probe in 0u64..7000, len in 0u64..3000) {
+        fn it_is_a_set(bounds in prop::collection::vec((offset(), offset()), 0..25), probe in offset(), to in offset()) {
+            let ranges = bounds.into_iter().map(|(a, b)| (a.min(b), a.abs_diff(b) % 1500));
+            let len = to.saturating_sub(probe);
             let mut set = SettledSet::default();
             let mut oracle = BTreeSet::new();
             for (start, length) in ranges {
@@ -236,6 +315,34 @@ mod tests {
             let above: Vec<_> = set.ranges().flat_map(|r| r.start.0..r.end.0).collect();
             let expected: Vec<_> = oracle.iter().copied().filter(|at| *at >= set.floor().0).collect();
             prop_assert_eq!(above, expected);
+        }
+
+        #[test]
+        fn its_stretches_are_its_long_ranges(
+            ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), least in 1u64..300, edge in 0u64..7000,
+        ) {
+            let mut set = SettledSet::default();
+            ranges.iter().for_each(|(start, length)| set.settle(Offset(*start)..Offset(start + length)));
+            let floor = (set.floor() > Offset::ZERO).then(|| Offset::ZERO..set.floor());
+            let long = |range: &Range<Offset>| range.end.0 - range.start.0 >= least || range.end.0 >= edge;
+            let expected: Vec<_> = floor.into_iter().chain(set.ranges()).filter(long).collect();
+            prop_assert_eq!(set.stretches(least, Offset(edge)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_at_or_beyond_a_clamp_is_left(bounds in prop::collection::vec((offset(), offset()), 0..9), end in offset()) {
+            let mut set = SettledSet::default();
+            for (start, until) in bounds {
+                set.settle(Offset(start)..Offset(until));
+            }
+            let before = set.clone();
+            set.clamp(Offset(end));
+            for at in (0..7 * PAGE).map(Offset) {
+                prop_assert_eq!(set.contains(at), before.contains(at) && at.0 < end);
+            }
+            prop_assert!(set.pages.values().all(|page| page.count(0, PAGE) > 0), "an empty page is kept");
         }
     }
 

@@ -368,6 +368,48 @@ fn nothing_beyond_the_persisted_horizon_is_delivered() {
 }
 
 #[test]
+fn a_higher_horizon_is_asked_for_half_a_step_before_it_is_reached() {
+    let horizons = |dispatcher: &mut Dispatcher, budget: u64| {
+        dispatcher.poll(Millis(0), usize::try_from(budget).unwrap());
+        dispatcher.take_changes().len()
+    };
+    let mut dispatcher = ready(5000);
+    dispatcher.attach(consumer(1, 9000)).unwrap();
+    assert_eq!(horizons(&mut dispatcher, HORIZON_STEP / 2), 0);
+    assert_eq!(horizons(&mut dispatcher, 1), 1);
+}
+
+#[test]
+fn a_clean_stop_leaves_nothing_to_be_falsely_redelivered() {
+    let mut dispatcher = ready(9);
+    dispatcher.attach(consumer(1, 3)).unwrap();
+    dispatcher.poll(Millis(0), 9);
+    dispatcher.exact_horizons();
+    let exact = (PartitionId(0), Change::Horizon(Offset(3)));
+    assert_eq!(dispatcher.take_changes(), [exact.clone()]);
+    let changes = Cursor::starting_at(Offset(0)).snapshot();
+    let changes = changes.into_iter().chain([exact.1]);
+    let cursor = Cursor::recover(changes, Offset(0), Offset(9));
+    let told = [2, 3].map(|offset| cursor.redelivered(Offset(offset)));
+    assert_eq!(told, [true, false]);
+}
+
+#[test]
+fn the_next_tick_is_the_earliest_deadline_or_due_time() {
+    let mut dispatcher = ready(2);
+    assert_eq!(dispatcher.next_tick(), None);
+    dispatcher.attach(consumer(1, 2)).unwrap();
+    let held = dispatcher.poll(Millis(0), 1)[0].receipt;
+    dispatcher.poll(Millis(10), 1);
+    assert_eq!(dispatcher.next_tick(), Some(Millis(50)));
+    let until = Some(Millis(55));
+    dispatcher.settle(held, Settle::Release { until });
+    assert_eq!(dispatcher.next_tick(), until);
+    dispatcher.tick(Millis(55));
+    assert_eq!(dispatcher.next_tick(), Some(Millis(60)));
+}
+
+#[test]
 fn an_exclusive_consumer_is_alone() {
     let mut dispatcher = ready(0);
     let exclusive = ConsumerSpec {

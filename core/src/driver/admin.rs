@@ -14,8 +14,8 @@ pub struct NewTopic {
     pub name: String,
     /// Its partitions; `None` leaves it to the system.
     pub partitions: Option<NonZeroU32>,
-    /// `settled`, `forever`, `compact`, a time such as `7d`, or a size such as `10GiB`; `None`
-    /// leaves it to the system.
+    /// `settled`, `forever`, `compact`, a time such as `7d`, a size of each partition such as
+    /// `10GB`, or both as `7d,10GB`; `None` leaves it to the system.
     pub retention: Option<String>,
     /// `memory`, `os` or `disk`; `None` leaves it to the system.
     pub durability: Option<String>,
@@ -34,7 +34,7 @@ pub struct TopicInfo {
     pub partitions: Vec<PartitionInfo>,
     /// Its subscriptions; empty where the system does not tell.
     pub subscriptions: Vec<SubscriptionInfo>,
-    /// The subscription that keeps the oldest message from being trimmed.
+    /// The subscription that keeps most of the log from being trimmed, if one does.
     pub held_by: Option<String>,
 }
 
@@ -45,6 +45,8 @@ pub struct PartitionInfo {
     pub start: u64,
     /// The offset behind the newest.
     pub end: u64,
+    /// Octets of the bodies in between.
+    pub octets: u64,
 }
 
 /// One subscription of a topic.
@@ -62,6 +64,9 @@ pub struct SubscriptionInfo {
     pub consumers: u64,
     /// The floor on each partition: everything below is settled.
     pub floors: Vec<u64>,
+    /// Messages that a limit of time or size took before it settled them, since the broker
+    /// started.
+    pub lost: u64,
 }
 
 /// Administers one system.

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     error::Result,
-    message::{Headers, Text, Value},
+    message::{Headers, Parts, Text, Value},
     native::{put_value, take_value},
     wire::{Reader, Writer},
 };
@@ -50,10 +50,10 @@ impl Overlay {
     /// Reads what [`Overlay::encode`] wrote; unknown fields are skipped.
     ///
     /// # Errors
-    /// `Invalid` where the bytes are cut short or nested too deep.
+    /// `Invalid` where the bytes are cut short or nested too deep, `TooLarge` for too many headers.
     pub fn decode(bytes: Bytes) -> Result<Self> {
         let mut reader = Reader::new(bytes, "read overlay");
-        let mut overlay = Self::default();
+        let (mut overlay, mut parts) = (Self::default(), Parts::default());
         while !reader.is_empty() {
             let tag = reader.varint()?;
             let octets = reader.bytes()?;
@@ -61,7 +61,7 @@ impl Overlay {
                 Ok(EXCHANGE) => overlay.exchange = Some(Text::from(octets)),
                 Ok(ROUTING_KEY) => overlay.routing_key = Some(Text::from(octets)),
                 Ok(HEADER) => {
-                    let (name, value) = take_header(octets)?;
+                    let (name, value) = take_header(octets, &mut parts)?;
                     overlay.headers.push(name, value);
                 }
                 _ => {}
@@ -71,8 +71,9 @@ impl Overlay {
     }
 }
 
-fn take_header(octets: Bytes) -> Result<(Text, Value)> {
+fn take_header(octets: Bytes, parts: &mut Parts) -> Result<(Text, Value)> {
     let mut field = Reader::new(octets, "read overlay");
     let name = Text::from(field.bytes()?);
-    Ok((name, take_value(&mut field)?))
+    parts.take(field.operation())?;
+    Ok((name, take_value(&mut field, parts)?))
 }

@@ -2,15 +2,19 @@
 
 mod annotations;
 mod headers;
+mod parts;
 mod props;
 mod text;
 pub mod typed;
+mod types;
 mod value;
 
 pub use annotations::Annotations;
 pub use headers::{Header, Headers};
+pub use parts::{PARTS_LIMIT, Parts};
 pub use props::Props;
 pub use text::Text;
+pub use types::{TYPES_HEADER, Types};
 pub use value::{Decimal, Value};
 
 use bytes::Bytes;

@@ -1,8 +1,8 @@
 //! Typed header values over protocols whose headers are octets, such as Kafka's.
 //!
 //! Text in UTF-8, octets that are not UTF-8, and null are carried as they are. Every other value
-//! becomes text, and one more header at the end, [`TYPES_HEADER`], lists `index:type` for each of
-//! them, comma-separated, where `index` counts headers from 0:
+//! becomes text, and one more header at the end, [`TYPES_HEADER`], lists `name:type` for each of
+//! them ([`Types`] has its form):
 //!
 //! | type | value | text |
 //! |---|---|---|
@@ -25,54 +25,39 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use super::{Decimal, Header, Headers, Text, Value};
+use super::{Decimal, Header, Headers, TYPES_HEADER, Text, Types, Value};
 use crate::id::Millis;
-
-/// The header that names the types of those before it.
-pub const TYPES_HEADER: &str = "x-standpipe-types";
 
 /// Headers as octets, in order; `None` is null. Ends with [`TYPES_HEADER`] where one is needed.
 pub fn to_octets(headers: &Headers) -> Vec<(Text, Option<Bytes>)> {
-    let mut types = Vec::new();
-    let mut out: Vec<_> = headers
+    let (mut out, kinds): (Vec<_>, Vec<_>) = headers
         .iter()
-        .enumerate()
-        .map(|(index, (name, value))| {
+        .map(|(name, value)| {
             let (octets, kind) = plain(value);
-            if let Some(kind) = kind {
-                types.push(format!("{index}:{kind}"));
-            }
-            (name.clone(), octets)
+            ((name.clone(), octets), kind)
         })
-        .collect();
-    if !types.is_empty() {
-        out.push((TYPES_HEADER.into(), Some(types.join(",").into())));
+        .unzip();
+    let named = out.iter().map(|(name, _)| name).zip(kinds.iter().copied());
+    if let Some(types) = Types::list(named) {
+        out.push((TYPES_HEADER.into(), Some(types.as_bytes().clone())));
     }
     out
 }
 
-/// Typed headers from octets: the inverse of [`to_octets`].
+/// Typed headers from octets: the inverse of [`to_octets`], in whatever order those of different
+/// names come back.
 pub fn from_octets(headers: Vec<(Text, Option<Bytes>)>) -> Headers {
     let mut typed: Vec<Header> = headers
         .into_iter()
         .map(|(name, octets)| (name, octets.map_or(Value::Null, Value::from_octets)))
         .collect();
-    let listed = match typed.last() {
-        Some((name, Value::Text(list))) if *name == TYPES_HEADER => list.clone(),
-        _ => return typed.into_iter().collect(),
-    };
-    typed.pop();
-    for item in listed.lossy().split(',') {
-        let Some((index, kind)) = item.split_once(':') else {
-            continue;
-        };
-        let header = index.parse().ok().and_then(|i: usize| typed.get_mut(i));
-        if let Some((_, value)) = header
-            && let Some(octets) = octets_of(value)
-            && let Some(restored) = parse(kind, &octets)
-        {
-            *value = restored;
-        }
+    let list = typed.iter().rposition(|(name, _)| *name == TYPES_HEADER);
+    if let Some(at) = list
+        && let Value::Text(list) = &typed[at].1
+    {
+        let types = Types::read(list);
+        typed.remove(at);
+        types.restore(&mut typed, |kind, value| parse(kind, &octets_of(value)?));
     }
     typed.into_iter().collect()
 }
@@ -282,6 +267,24 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_a_client_sorted_are_restored() {
+        let given = [
+            ("z", Value::I32(7)),
+            ("d", Value::Bool(true)),
+            ("a", Value::from("7")),
+            ("d", Value::from("true")),
+            ("y", Value::Bytes(octets(b"text"))),
+            ("d", Value::I8(1)),
+        ]
+        .map(|(name, value)| (Text::from(name), value));
+        let mut plain = to_octets(&given.iter().cloned().collect());
+        plain.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut sorted = given;
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(from_octets(plain), sorted.into_iter().collect());
+    }
+
+    #[test]
     fn text_octets_and_null_need_no_types() {
         let mut headers = Headers::default();
         headers.push("a", "text");
@@ -296,7 +299,7 @@ mod tests {
     fn types_that_do_not_fit_leave_text() {
         let given = vec![
             ("a".into(), Some(octets(b"x"))),
-            (TYPES_HEADER.into(), Some(octets(b"0:i64,9:bool,nonsense"))),
+            (TYPES_HEADER.into(), Some(octets(b"a:i64,b:bool,nonsense"))),
         ];
         let headers = from_octets(given);
         assert_eq!(headers.get("a"), Some(&Value::from("x")));

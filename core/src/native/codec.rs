@@ -8,7 +8,7 @@ use crate::{
     entry::{Draft, Entry, Fields, Format},
     error::Result,
     id::Millis,
-    message::Message,
+    message::{Message, Parts},
     partitioner::murmur2,
     wire::{Reader, Writer},
 };
@@ -59,7 +59,10 @@ impl Codec for NativeCodec {
     fn decode(&self, entry: &Entry) -> Result<Vec<Message>> {
         let mut reader = Reader::new(entry.body().clone(), "decode native entry");
         let count = reader.count()?;
-        (0..count).map(|_| take_message(reader.bytes()?)).collect()
+        let mut parts = Parts::default();
+        (0..count)
+            .map(|_| take_message(reader.bytes()?, &mut parts))
+            .collect()
     }
 }
 
@@ -72,7 +75,9 @@ fn created(messages: &[Message]) -> Option<(Millis, Millis)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{id::Offset, message::Value};
+    use bytes::BufMut as _;
+
+    use crate::{error::ErrorKind, id::Offset, message::Value};
 
     fn round_trip(messages: &[Message]) -> Vec<Message> {
         let entry = Entry {
@@ -96,6 +101,45 @@ mod tests {
                 .with_header("b", Value::List(vec![Value::Bool(true)])),
         ];
         assert_eq!(round_trip(&messages), messages);
+    }
+
+    fn entry(body: BytesMut) -> Entry {
+        Entry {
+            base_offset: Offset(0),
+            appended: Millis(0),
+            leader_epoch: 0,
+            draft: Draft::batch(Format::NATIVE, body.freeze(), 1),
+        }
+    }
+
+    fn refused_by_name(body: BytesMut) {
+        let refused = NativeCodec.decode(&entry(body)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        assert!(refused.message().contains("262144"), "{refused}");
+    }
+
+    #[test]
+    fn a_million_empty_messages_are_refused() {
+        let mut body = BytesMut::new();
+        body.put_varint(1_000_000);
+        body.put_bytes(0, 1_000_000);
+        refused_by_name(body);
+    }
+
+    #[test]
+    fn a_million_headers_or_values_are_refused() {
+        let many = Message {
+            headers: std::iter::repeat_n(("".into(), Value::Null), 1_000_000).collect(),
+            ..Message::default()
+        };
+        let list = Value::List(vec![Value::Null; 1_000_000]);
+        let table = Value::Table(vec![("".into(), Value::Null); 1_000_000]);
+        let nested = |value| Message::default().with_header("", value);
+        for message in [many, nested(list), nested(table)] {
+            let mut body = BytesMut::new();
+            body.put_slice(&NativeCodec::encode(&message).body);
+            refused_by_name(body);
+        }
     }
 
     #[test]

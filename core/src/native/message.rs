@@ -6,7 +6,7 @@ use super::{put_value, take_value};
 use crate::{
     error::Result,
     id::Millis,
-    message::{Message, Props, Text},
+    message::{Message, Parts, Props, Text},
     wire::{Reader, Writer},
 };
 
@@ -47,9 +47,11 @@ pub fn put_message(out: &mut BytesMut, message: &Message) {
 /// Reads a message that fills `bytes` whole; fields of later versions are skipped.
 ///
 /// # Errors
-/// `Invalid` where the bytes are cut short or nested too deep.
-pub fn take_message(bytes: Bytes) -> Result<Message> {
+/// `Invalid` where the bytes are cut short or nested too deep; `TooLarge` where it has more headers
+/// and values than `parts` has left.
+pub fn take_message(bytes: Bytes, parts: &mut Parts) -> Result<Message> {
     let mut reader = Reader::new(bytes, "decode native message");
+    parts.take(reader.operation())?;
     let mut message = Message::default();
     while !reader.is_empty() {
         let tag = reader.u8()?;
@@ -60,7 +62,8 @@ pub fn take_message(bytes: Bytes) -> Result<Message> {
             HEADER => {
                 let mut field = Reader::new(octets, "decode native header");
                 let name = Text::from(field.bytes()?);
-                message.headers.push(name, take_value(&mut field)?);
+                parts.take(field.operation())?;
+                message.headers.push(name, take_value(&mut field, parts)?);
             }
             _ => take_prop(&mut message.props, tag, octets)?,
         }

@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use crate::{
     error::Result,
     id::Millis,
-    message::{Decimal, Text, Value},
+    message::{Decimal, Parts, Text, Value},
     wire::{Reader, Writer},
 };
 
@@ -52,9 +52,10 @@ pub fn put_value(out: &mut BytesMut, value: &Value) {
 /// Reads a value that [`put_value`] wrote.
 ///
 /// # Errors
-/// `Invalid` for an unknown tag, a cut value, or more than 64 levels.
-pub fn take_value(reader: &mut Reader) -> Result<Value> {
-    take_nested(reader, 0)
+/// `Invalid` for an unknown tag, a cut value, or more than 64 levels; `TooLarge` where there are
+/// more values than `parts` has left.
+pub fn take_value(reader: &mut Reader, parts: &mut Parts) -> Result<Value> {
+    take_nested(reader, parts, 0)
 }
 
 fn put_number(out: &mut BytesMut, tag: u8, octets: &[u8]) {
@@ -67,10 +68,11 @@ fn put_octets(out: &mut BytesMut, tag: u8, octets: &[u8]) {
     out.put_bytes_with_length(octets);
 }
 
-fn take_nested(reader: &mut Reader, depth: usize) -> Result<Value> {
+fn take_nested(reader: &mut Reader, parts: &mut Parts, depth: usize) -> Result<Value> {
     if depth > DEPTH_LIMIT {
         return Err(reader.invalid(format!("more than {DEPTH_LIMIT} levels of nesting")));
     }
+    parts.take(reader.operation())?;
     Ok(match reader.u8()? {
         b'V' => Value::Null,
         b't' => Value::Bool(reader.u8()? != 0),
@@ -92,14 +94,15 @@ fn take_nested(reader: &mut Reader, depth: usize) -> Result<Value> {
         b'x' => Value::Bytes(reader.bytes()?),
         b'A' => {
             let count = reader.count()?;
-            let items = (0..count).map(|_| take_nested(reader, depth + 1));
+            let items = (0..count).map(|_| take_nested(reader, parts, depth + 1));
             Value::List(items.collect::<Result<_>>()?)
         }
         b'F' => {
             let count = reader.count()?;
             let fields = (0..count).map(|_| {
                 let name = Text::from(reader.bytes()?);
-                Ok((name, take_nested(reader, depth + 1)?))
+                parts.take(reader.operation())?;
+                Ok((name, take_nested(reader, parts, depth + 1)?))
             });
             Value::Table(fields.collect::<Result<_>>()?)
         }

@@ -69,7 +69,7 @@ pub(crate) mod arguments {
 
     use super::Octets;
     use crate::{
-        message::Text,
+        message::{Parts, Text},
         native::{put_value, take_value},
         router::Arguments,
         wire::Reader,
@@ -94,7 +94,7 @@ pub(crate) mod arguments {
             let name = name.into_bytes().map_err(D::Error::custom)?;
             let value = value.into_bytes().map_err(D::Error::custom)?;
             let mut reader = Reader::new(value, "read stored arguments");
-            let value = take_value(&mut reader).map_err(D::Error::custom)?;
+            let value = take_value(&mut reader, &mut Parts::default()).map_err(D::Error::custom)?;
             Ok((Text::from(name), value))
         });
         pairs.collect()

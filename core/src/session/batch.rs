@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     broker::LaneId,
     id::PartitionId,
-    message::Message,
+    message::{Message, PARTS_LIMIT},
     partitioner::{murmur2, partition_of},
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Group {
     pub(super) places: Vec<usize>,
     pub(super) messages: Vec<Message>,
     bytes: usize,
+    parts: usize,
 }
 
 impl Group {
@@ -38,12 +39,14 @@ impl Group {
     fn takes(&self, message: &Message) -> bool {
         self.messages.len() < ENTRY_MESSAGES
             && self.bytes.saturating_add(message.size()) <= ENTRY_BYTES
+            && self.parts.saturating_add(message.parts()) <= PARTS_LIMIT
             && !self.messages.iter().any(stands_alone)
             && !stands_alone(message)
     }
 
     fn push(&mut self, place: usize, message: Message) {
         self.bytes = self.bytes.saturating_add(message.size());
+        self.parts = self.parts.saturating_add(message.parts());
         self.places.push(place);
         self.messages.push(message);
     }
@@ -101,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::Value;
 
     fn numbered(keys: &[Option<u8>]) -> Vec<(usize, Message)> {
         let messages = keys.iter().enumerate().map(|(place, key)| {
@@ -147,5 +151,16 @@ mod tests {
     fn an_entry_stays_below_its_limit() {
         let messages = (0..4).map(|place| (place, Message::new(vec![0; ENTRY_BYTES / 2])));
         assert_eq!(group_by_partition(messages, 1, LaneId(0)).len(), 2);
+    }
+
+    #[test]
+    fn an_entry_stays_below_the_limit_of_what_is_decoded_together() {
+        let headers = std::iter::repeat_n(("".into(), Value::Null), PARTS_LIMIT / 4);
+        let message = Message {
+            headers: headers.collect(),
+            ..Message::default()
+        };
+        let messages = (0..3).map(|place| (place, message.clone()));
+        assert_eq!(group_by_partition(messages, 1, LaneId(0)).len(), 3);
     }
 }

@@ -157,7 +157,7 @@ impl Publisher<'_> {
             let text = "delivery at a later time is not implemented yet; leave `deliver_at` out";
             return refused(ErrorKind::Unsupported, text.to_owned());
         }
-        Ok(())
+        message.check_parts("publish")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{AdminReply, AdminRequest};
 use crate::{
-    broker::{Broker, DEFAULT_NAMESPACE, Mode, QUEUE, Retention, Subscription, Topic, TopicSpec},
+    broker::{Broker, DEFAULT_NAMESPACE, Mode, QUEUE, Subscription, Topic, TopicSpec},
     driver::{NewTopic, PartitionInfo, SubscriptionInfo, TopicInfo},
     error::{Error, ErrorKind, Result},
     id::PartitionId,
@@ -24,7 +24,8 @@ pub async fn serve_admin(broker: &Broker, request: AdminRequest) -> Result<Admin
         }
         AdminRequest::Describe(name) => {
             let topic = find(broker, &name)?;
-            describe(&topic).map(|info| AdminReply::Topic(Box::new(info)))
+            let info = describe(&topic).await?;
+            Ok(AdminReply::Topic(Box::new(info)))
         }
         AdminRequest::Create(topic) => {
             broker.create_topic(spec(topic)?).await?;
@@ -56,19 +57,20 @@ fn summary(topic: &Topic) -> TopicInfo {
     let spec = topic.spec();
     TopicInfo {
         name: spec.name,
-        retention: Some(retention_text(spec.retention)),
+        retention: Some(spec.retention.to_string()),
         durability: Some(durability_text(spec.durability).to_owned()),
         ..TopicInfo::default()
     }
 }
 
-fn describe(topic: &Topic) -> Result<TopicInfo> {
+async fn describe(topic: &Topic) -> Result<TopicInfo> {
     let mut info = summary(topic);
     for partition in (0..topic.partition_count()).map(PartitionId) {
         let bounds = topic.bounds(partition)?;
         info.partitions.push(PartitionInfo {
             start: bounds.start.0,
             end: bounds.stable.0,
+            octets: topic.octets(partition).await?,
         });
     }
     let subscriptions = topic.subscriptions();
@@ -76,11 +78,7 @@ fn describe(topic: &Topic) -> Result<TopicInfo> {
         .iter()
         .map(|one| subscription(one, &info.partitions));
     info.subscriptions = described.collect();
-    if topic.spec().retention == Retention::Settled {
-        let behind = |one: &&SubscriptionInfo| -> u64 { one.floors.iter().sum() };
-        let holder = info.subscriptions.iter().min_by_key(behind);
-        info.held_by = holder.map(|one| one.name.clone());
-    }
+    info.held_by = topic.holder().map(|holder| holder.name().to_string());
     Ok(info)
 }
 
@@ -105,6 +103,7 @@ fn subscription(subscription: &Subscription, partitions: &[PartitionInfo]) -> Su
         leased: counts.leased,
         consumers: counts.consumers as u64,
         floors,
+        lost: subscription.lost(),
     }
 }
 
@@ -114,68 +113,12 @@ fn spec(topic: NewTopic) -> Result<TopicSpec> {
         spec.partitions = partitions.get();
     }
     if let Some(retention) = &topic.retention {
-        spec.retention = parse_retention(retention)?;
+        spec.retention = retention.parse()?;
     }
     if let Some(durability) = &topic.durability {
         spec.durability = parse_durability(durability)?;
     }
     Ok(spec)
-}
-
-const UNITS: [(&str, u64); 6] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-    ("w", 604_800_000),
-];
-
-fn parse_retention(text: &str) -> Result<Retention> {
-    let refused = |kind, message: String| Err(Error::new(kind, "create topic", message));
-    match text {
-        "settled" => return Ok(Retention::Settled),
-        "forever" => return Ok(Retention::Forever),
-        "compact" => {
-            let message = "retention `compact` is not implemented yet; use settled, forever, or 7d";
-            return refused(ErrorKind::Unsupported, message.to_owned());
-        }
-        _ => {}
-    }
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let of_time = UNITS.iter().find(|(name, _)| *name == unit);
-    let of_size = [
-        "B", "KiB", "MiB", "GiB", "TiB", "kB", "KB", "MB", "GB", "TB",
-    ]
-    .contains(&unit);
-    match (number.parse::<u64>(), of_time) {
-        (Ok(count), Some((_, millis))) => Ok(Retention::Time {
-            ms: count.saturating_mul(*millis),
-        }),
-        (Ok(_), None) if of_size => {
-            let message = format!(
-                "retention by size (`{text}`) is not implemented yet; use a time such as 7d"
-            );
-            refused(ErrorKind::Unsupported, message)
-        }
-        _ => {
-            let message = format!("retention `{text}`; use settled, forever, or a time such as 7d");
-            refused(ErrorKind::Invalid, message)
-        }
-    }
-}
-
-fn retention_text(retention: Retention) -> String {
-    match retention {
-        Retention::Settled => "settled".to_owned(),
-        Retention::Forever => "forever".to_owned(),
-        Retention::Time { ms } => {
-            let whole = |unit: &&(&str, u64)| unit.0 != "w" && ms % unit.1 == 0;
-            let (name, millis) = UNITS.iter().rev().find(whole).unwrap_or(&UNITS[0]);
-            format!("{}{name}", ms / millis)
-        }
-    }
 }
 
 fn parse_durability(text: &str) -> Result<Durability> {
@@ -195,31 +138,5 @@ fn durability_text(durability: Durability) -> &'static str {
         Durability::Memory => "memory",
         Durability::Os => "os",
         Durability::Disk => "disk",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retention_reads_back_as_it_was_written() {
-        for text in ["settled", "forever", "7d", "90s", "1500ms"] {
-            assert_eq!(retention_text(parse_retention(text).unwrap()), text);
-        }
-        let default = std::time::Duration::from_hours(7 * 24).as_millis() as u64;
-        assert_eq!(retention_text(Retention::Time { ms: default }), "7d");
-    }
-
-    #[test]
-    fn retention_that_is_not_implemented_is_refused() {
-        for (text, kind) in [
-            ("compact", ErrorKind::Unsupported),
-            ("10GiB", ErrorKind::Unsupported),
-            ("soon", ErrorKind::Invalid),
-            ("", ErrorKind::Invalid),
-        ] {
-            assert_eq!(parse_retention(text).unwrap_err().kind(), kind, "{text}");
-        }
     }
 }

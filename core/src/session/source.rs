@@ -137,6 +137,7 @@ impl Source {
                 let text = format!("its headers do not fit a frame of {limit} octets");
                 return Err(Error::new(ErrorKind::TooLarge, "deliver", text));
             }
+            message.check_parts("deliver")?;
             Ok(message)
         });
         match message {

@@ -30,7 +30,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` where a [`Op::PutIf`] does not match or the epoch is fenced, `Throttled` where
-    /// too much waits to be written, `Transient` where the medium refuses writes (disk full),
+    /// too much waits to be written or the disk is full, `Transient` where the medium refuses writes,
     /// `Corrupt` for a damaged log, `Closed` after [`Store::close`] or a failed sync.
     fn submit(&self, commit: Commit) -> Result<Submitted>;
 

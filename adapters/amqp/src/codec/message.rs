@@ -7,7 +7,7 @@
 //! | exchange, routing key | annotations |
 //! | headers | headers, in order; octets `x` stay octets, `V` is null |
 //! | header `x-standpipe-headers` | all headers, an array of `[name, value]`, where names repeat or are ours |
-//! | header `x-standpipe-types` | `index:ts` for times finer than AMQP's seconds, kept as milliseconds |
+//! | header `x-standpipe-types` | `name:ts` for times finer than AMQP's seconds, kept as milliseconds |
 //! | `timestamp`, header `timestamp_in_ms` | timestamp, where the two agree to the second |
 //! | `expiration` | time to live in milliseconds |
 //! | header `x-standpipe-deliver-at` | deliver-at, milliseconds |
@@ -24,7 +24,7 @@ use bytes::Bytes;
 use standpipe_core::{
     Result,
     id::Millis,
-    message::{Headers, Message, Props, Text, Value, typed::TYPES_HEADER},
+    message::{Header, Headers, Message, Props, TYPES_HEADER, Text, Types, Value},
 };
 
 use super::{
@@ -55,7 +55,6 @@ const RESERVED: [&str; 6] = [
 pub(crate) fn from_amqp(stored: &Stored) -> Result<Message> {
     let properties = Properties::decode(stored.properties.clone())?;
     let mut headers: Headers = properties.table()?.into_iter().collect();
-    restore_types(&mut headers);
     let mut props = props_of(&properties);
     props.timestamp = take_timestamp(&properties, &mut headers);
     if let Some(Value::I64(at)) = headers.get(DELIVER_AT) {
@@ -70,10 +69,15 @@ pub(crate) fn from_amqp(stored: &Stored) -> Result<Message> {
     if key.is_some() {
         headers.remove(KEY);
     }
+    let types = headers.remove(TYPES_HEADER);
+    let headers = restore_array(headers);
     Ok(Message {
         key,
         payload: (!dead).then(|| stored.body.clone()),
-        headers: restore_array(headers),
+        headers: match types {
+            Some(Value::Text(list)) => restore_types(&list, headers),
+            _ => headers,
+        },
         props,
         ..Message::default()
     })
@@ -163,20 +167,15 @@ fn table_of(message: &Message) -> Table {
         .filter(|(name, _)| seen.insert(name.clone()) && !RESERVED.iter().any(|r| *name == *r))
         .cloned()
         .collect();
-    if let Some(types) = fine_times(&table) {
-        table.push((TYPES_HEADER.into(), types));
-    }
-    if table
-        .iter()
-        .filter(|(name, _)| *name != TYPES_HEADER)
-        .count()
-        != message.headers.len()
-    {
+    if table.len() != message.headers.len() {
         let pair = |(name, value): &(Text, Value)| {
             Value::List(vec![Value::Text(name.clone()), value.clone()])
         };
         let all = message.headers.iter().map(pair).collect();
         table.push((HEADERS.into(), Value::List(all)));
+    }
+    if let Some(types) = fine_times(&message.headers) {
+        table.push((TYPES_HEADER.into(), Value::Text(types)));
     }
     if let Some(key) = &message.key {
         table.push((KEY.into(), Value::from_octets(key.clone())));
@@ -194,37 +193,21 @@ fn table_of(message: &Message) -> Table {
 }
 
 /// Which headers are points in time that AMQP's seconds cannot hold.
-fn fine_times(table: &Table) -> Option<Value> {
-    let fine =
-        |value: &Value| matches!(value, Value::Timestamp(at) if at.0 < 0 || at.0 % 1000 != 0);
-    let listed: Vec<_> = table
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, value))| fine(value))
-        .map(|(index, _)| format!("{index}:ts"))
-        .collect();
-    (!listed.is_empty()).then(|| Value::Text(listed.join(",").into()))
+fn fine_times(headers: &Headers) -> Option<Text> {
+    let kind = |value: &Value| match value {
+        Value::Timestamp(at) if at.0 < 0 || at.0 % 1000 != 0 => Some("ts"),
+        _ => None,
+    };
+    Types::list(headers.iter().map(|(name, value)| (name, kind(value))))
 }
 
-fn restore_types(headers: &mut Headers) {
-    let Some(Value::Text(listed)) = headers.get(TYPES_HEADER).cloned() else {
-        return;
-    };
-    let times: HashSet<usize> = listed
-        .lossy()
-        .split(',')
-        .filter_map(|item| item.strip_suffix(":ts")?.parse().ok())
-        .collect();
-    headers.remove(TYPES_HEADER);
-    let restore = |(index, (name, value)): (usize, (Text, Value))| match value {
-        Value::I64(at) if times.contains(&index) => (name, Value::Timestamp(Millis(at))),
-        value => (name, value),
-    };
-    *headers = std::mem::take(headers)
-        .into_iter()
-        .enumerate()
-        .map(restore)
-        .collect();
+fn restore_types(list: &Text, headers: Headers) -> Headers {
+    let mut headers: Vec<Header> = headers.into_iter().collect();
+    Types::read(list).restore(&mut headers, |kind, value| match (kind, value) {
+        ("ts", Value::I64(at)) => Some(Value::Timestamp(Millis(*at))),
+        _ => None,
+    });
+    headers.into_iter().collect()
 }
 
 /// The property's seconds, made finer by the header where the two agree.
@@ -331,6 +314,40 @@ mod tests {
         message.headers.push("fine", Value::Timestamp(Millis(1001)));
         message.headers.push("long", Value::I64(1001));
         assert_eq!(there_and_back(&message), message);
+    }
+
+    /// lapin's header tables are sorted, and hold each name once.
+    fn sorted(stored: Stored) -> Stored {
+        let mut properties = Properties::decode(stored.properties).unwrap();
+        let mut table = properties.table().unwrap();
+        table.sort_by(|a, b| a.0.cmp(&b.0));
+        properties.set_table(&table).unwrap();
+        Stored {
+            properties: properties.encode(),
+            body: stored.body,
+        }
+    }
+
+    #[test]
+    fn times_are_restored_from_a_table_that_a_client_sorted() {
+        let message = Message::new("x")
+            .with_header("z", Value::Timestamp(Millis(1001)))
+            .with_header("a", 1001i64)
+            .with_header("m", Value::Timestamp(Millis(-1)));
+        let restored = from_amqp(&sorted(to_amqp(&message).unwrap())).unwrap();
+        let mut expected: Vec<_> = message.headers.into_iter().collect();
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(restored.headers, expected.into_iter().collect());
+    }
+
+    #[test]
+    fn times_of_repeated_names_are_restored_in_their_order() {
+        let message = Message::new("x")
+            .with_header("z", 1001i64)
+            .with_header("z", Value::Timestamp(Millis(1001)))
+            .with_header("a", Value::Timestamp(Millis(2002)));
+        let restored = from_amqp(&sorted(to_amqp(&message).unwrap())).unwrap();
+        assert_eq!(restored.headers, message.headers);
     }
 
     #[test]

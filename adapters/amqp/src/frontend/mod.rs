@@ -18,7 +18,6 @@ mod publish;
 mod pump;
 mod queue;
 mod refusal;
-mod retention;
 mod settle;
 mod source;
 mod unacked;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use standpipe_core::{
     Error, ErrorKind,
-    broker::{DEFAULT_NAMESPACE, QueueInfo, QueueSpec, Subscription},
+    broker::{DEFAULT_NAMESPACE, QueueInfo, QueueSpec, Retention, Subscription},
     message::{Text, Value},
     router::{Binding, Destination},
 };
@@ -13,7 +13,6 @@ use super::{
     channel::Channel,
     get::waiting,
     refusal::{Handled, Refusal},
-    retention::retention,
 };
 use crate::codec::{method::Method, table::Table};
 
@@ -237,17 +236,16 @@ fn invalid_argument(argument: &str, queue: &str, why: &str) -> Refusal {
     ))
 }
 
-fn retention_of(
-    arguments: &Table,
-    queue: &str,
-) -> Handled<Option<standpipe_core::broker::Retention>> {
+fn retention_of(arguments: &Table, queue: &str) -> Handled<Option<Retention>> {
     let Some((_, value)) = arguments.iter().find(|(name, _)| *name == RETENTION) else {
         return Ok(None);
     };
     match value {
-        Value::Text(text) => retention(&text.lossy())
+        Value::Text(text) => text
+            .lossy()
+            .parse()
             .map(Some)
-            .map_err(|why| invalid_argument(RETENTION, queue, &why)),
+            .map_err(|error: Error| invalid_argument(RETENTION, queue, error.message())),
         _ => Err(invalid_argument(RETENTION, queue, "expected longstr")),
     }
 }

@@ -145,6 +145,41 @@ async fn deleting_a_queue_ends_its_consumers() {
 }
 
 #[tokio::test]
+async fn a_queue_says_what_its_topic_keeps_in_the_words_of_every_protocol() {
+    let server = Server::start().await;
+    let connection = connect(&server).await;
+    let declare = async |queue: &'static str, word: &'static str| {
+        let channel = connection.create_channel().await.unwrap();
+        let mut arguments = FieldTable::default();
+        let word = AMQPValue::LongString(word.into());
+        arguments.insert("x-standpipe-retention".into(), word);
+        let options = QueueDeclareOptions::default();
+        let declared = channel.queue_declare(queue.into(), options, arguments);
+        declared
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    for (queue, word) in [
+        ("a", "settled"),
+        ("b", "7d"),
+        ("c", "10GB"),
+        ("d", "7d,10GB"),
+    ] {
+        declare(queue, word).await.unwrap();
+        let topic = server.broker.topic(DEFAULT_NAMESPACE, queue).unwrap();
+        assert_eq!(topic.retention().to_string(), word);
+    }
+    for word in ["compact", "soon"] {
+        let refused = declare("e", word).await.unwrap_err();
+        assert!(
+            refused.contains("PRECONDITION") && refused.contains(word),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_exclusive_queue_goes_with_its_connection() {
     let server = Server::start().await;
     let connection = connect(&server).await;

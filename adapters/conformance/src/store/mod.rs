@@ -1,6 +1,7 @@
 //! What every [`Store`] must do. Each scenario panics with the promise that was broken.
 
 mod logs;
+mod space;
 mod state;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use standpipe_core::{
 
 pub use logs::{a_commit_spans_logs, look_up_by_time_finds_the_first, trim_moves_the_start};
 pub use logs::{appends_are_dense_and_ordered, drop_forgets_the_log, reads_respect_limits};
+pub use space::{forgotten_ranges_are_passed_over, octets_are_counted, trim_points_keep_enough};
 pub use state::{a_closed_store_refuses, what_was_durable_is_there_when_opened_again};
 pub use state::{
     cursors_are_a_snapshot_and_changes, keys_compare_and_set, lower_epochs_are_fenced,
@@ -45,6 +47,9 @@ pub async fn all(open: Open<'_>, lasting: Lasting) {
     trim_moves_the_start(&*store).await;
     drop_forgets_the_log(&*store).await;
     look_up_by_time_finds_the_first(&*store).await;
+    forgotten_ranges_are_passed_over(&*store).await;
+    octets_are_counted(&*store).await;
+    trim_points_keep_enough(&*store).await;
     keys_compare_and_set(&*store).await;
     cursors_are_a_snapshot_and_changes(&*store).await;
     a_closed_store_refuses(&*store).await;

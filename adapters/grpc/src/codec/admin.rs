@@ -6,7 +6,11 @@ use crate::proto;
 
 pub(crate) fn topic_to_proto(topic: TopicInfo) -> proto::Topic {
     let partitions = topic.partitions.into_iter();
-    let partitions = partitions.map(|PartitionInfo { start, end }| proto::Partition { start, end });
+    let partitions = partitions.map(|partition| proto::Partition {
+        start: partition.start,
+        end: partition.end,
+        octets: partition.octets,
+    });
     let subscriptions = topic.subscriptions.into_iter();
     let subscriptions = subscriptions.map(|subscription| proto::Subscription {
         name: subscription.name,
@@ -15,6 +19,7 @@ pub(crate) fn topic_to_proto(topic: TopicInfo) -> proto::Topic {
         leased: subscription.leased,
         consumers: subscription.consumers,
         floors: subscription.floors,
+        lost: subscription.lost,
     });
     proto::Topic {
         name: topic.name,
@@ -28,7 +33,11 @@ pub(crate) fn topic_to_proto(topic: TopicInfo) -> proto::Topic {
 
 pub(crate) fn topic_from_proto(topic: proto::Topic) -> TopicInfo {
     let partitions = topic.partitions.into_iter();
-    let partitions = partitions.map(|proto::Partition { start, end }| PartitionInfo { start, end });
+    let partitions = partitions.map(|partition| PartitionInfo {
+        start: partition.start,
+        end: partition.end,
+        octets: partition.octets,
+    });
     let subscriptions = topic.subscriptions.into_iter();
     let subscriptions = subscriptions.map(|subscription| SubscriptionInfo {
         name: subscription.name,
@@ -37,6 +46,7 @@ pub(crate) fn topic_from_proto(topic: proto::Topic) -> TopicInfo {
         leased: subscription.leased,
         consumers: subscription.consumers,
         floors: subscription.floors,
+        lost: subscription.lost,
     });
     TopicInfo {
         name: topic.name,

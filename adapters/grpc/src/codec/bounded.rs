@@ -1,7 +1,5 @@
-//! A limit on how many things one request holds, looked at before any of them takes memory.
-//!
-//! Decoded, the smallest message or header takes hundreds of times the two octets that it takes on
-//! the wire, so a limit on octets alone bounds nothing.
+//! Core's limit on the messages, headers and values of one request, looked at before any of them
+//! takes memory. Settlements and offsets are held to it too.
 
 use std::{any::TypeId, marker::PhantomData};
 
@@ -10,16 +8,16 @@ use prost::{
     Message,
     encoding::{WireType, decode_key, decode_varint},
 };
+use standpipe_core::{Result, message::Parts};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder},
 };
 use tonic_prost::{ProstCodec, ProstEncoder};
 
+use super::to_status;
 use crate::proto;
 
-/// Nested things (messages, headers, values, settlements) of one request.
-const THINGS: usize = 256 << 10;
 /// Levels that are looked into; what nests deeper is refused when it is decoded.
 const DEPTH: usize = 128;
 
@@ -62,11 +60,9 @@ impl<U: Message + Default + 'static> Decoder for BoundedDecoder<U> {
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let octets = source.copy_to_bytes(source.remaining());
-        let mut left = THINGS;
-        let fits = Shape::of::<U>().is_none_or(|shape| shape.fits(&octets, &mut left, DEPTH));
-        if !fits {
-            let message = format!("more than {THINGS} messages, headers and values in one request");
-            return Err(Status::out_of_range(message));
+        if let Some(shape) = Shape::of::<U>() {
+            let counted = shape.count(&octets, &mut Parts::default(), DEPTH);
+            counted.map_err(|error| to_status(&error))?;
         }
         let decoded = U::decode(octets).map_err(|error| Status::internal(error.to_string()))?;
         Ok(Some(decoded))
@@ -115,20 +111,26 @@ impl Shape {
         })
     }
 
-    /// Whether no more than `left` things nest in it. What does not parse is left to the decoder,
-    /// which stops at the same place.
-    fn fits(self, mut octets: &[u8], left: &mut usize, depth: usize) -> bool {
+    /// Whether it is one of [`Parts`], which are counted as core counts them: a publication and
+    /// its message are one, a value and its list are one.
+    fn is_part(self) -> bool {
+        !matches!(self, Self::Message | Self::ValueList | Self::ValueTable)
+    }
+
+    /// Counts what nests in it. What does not parse is left to the decoder, which stops at the same
+    /// place.
+    fn count(self, mut octets: &[u8], parts: &mut Parts, depth: usize) -> Result<()> {
         if depth == 0 {
-            return true;
+            return Ok(());
         }
         while !octets.is_empty() {
             let Ok((number, wire_type)) = decode_key(&mut octets) else {
-                return true;
+                return Ok(());
             };
             let length = match wire_type {
                 WireType::Varint => {
                     if decode_varint(&mut octets).is_err() {
-                        return true;
+                        return Ok(());
                     }
                     0
                 }
@@ -142,19 +144,19 @@ impl Shape {
                 WireType::StartGroup | WireType::EndGroup => 0,
             };
             let Some((content, rest)) = octets.split_at_checked(length) else {
-                return true;
+                return Ok(());
             };
             octets = rest;
             let nested = self.field(number);
             let nested = nested.filter(|_| wire_type == WireType::LengthDelimited);
             if let Some(nested) = nested {
-                *left = left.saturating_sub(1);
-                if *left == 0 || !nested.fits(content, left, depth - 1) {
-                    return false;
+                if nested.is_part() {
+                    parts.take("decode gRPC message")?;
                 }
+                nested.count(content, parts, depth - 1)?;
             }
         }
-        true
+        Ok(())
     }
 }
 
@@ -163,8 +165,9 @@ mod tests {
     use super::*;
 
     fn fits(request: &proto::PublishRequest) -> bool {
-        let mut left = THINGS;
-        Shape::PublishRequest.fits(&request.encode_to_vec(), &mut left, DEPTH)
+        let octets = request.encode_to_vec();
+        let counted = Shape::PublishRequest.count(&octets, &mut Parts::default(), DEPTH);
+        counted.is_ok()
     }
 
     fn request(message: proto::Message, count: usize) -> proto::PublishRequest {

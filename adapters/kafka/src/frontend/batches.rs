@@ -14,6 +14,9 @@ const BATCH_BYTES: usize = 256 << 10;
 /// A batch spans at most so many offsets.
 const BATCH_SPAN: u64 = 1 << 20;
 
+/// -1 on the wire: a batch that no leader wrote.
+const NO_EPOCH: u32 = u32::MAX;
+
 /// A batch that is being put together.
 struct Run {
     builder: BatchBuilder,
@@ -41,6 +44,12 @@ pub(super) fn put(entries: &[Entry], codecs: &Codecs, topic: &str, out: &mut Byt
         run.push(entry, codecs, topic);
     }
     finish(run, out);
+}
+
+/// Appends a batch without records that ends before `end`: its reader goes on there.
+pub(super) fn put_nothing_below(end: Offset, out: &mut BytesMut) {
+    let last = Offset(end.0.saturating_sub(1));
+    BatchBuilder::new(last, NO_EPOCH).finish(last.next(), out);
 }
 
 impl Run {

@@ -17,7 +17,8 @@ use crate::codec::{
     error_code::ErrorCode,
 };
 
-const TOPIC: i8 = 2;
+/// The resource type of a topic.
+pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// Set where the broker was started.
 const STATIC_BROKER: i8 = 4;
@@ -76,8 +77,7 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
         DescribedConfig {
             name: setting.name.into(),
             value: Some(setting.value),
-            // Nothing can be altered by a request.
-            read_only: true,
+            read_only: source == STATIC_BROKER || !settings::SETTABLE.contains(&setting.name),
             is_default: setting.is_default,
             config_source,
             config_type: setting.kind,

@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use futures::future::BoxFuture;
 
 use super::{
-    cluster, configs, groups, list_offsets, membership, metadata, offsets, partitions, produce,
-    producer_id, service::Client, topics,
+    alter_configs, cluster, configs, groups, list_offsets, membership, metadata, offsets,
+    partitions, produce, producer_id, service::Client, topics,
 };
 use crate::{
     codec::{Malformed, Reader, Wire, api::ApiKey, header::RequestHeader},
@@ -119,6 +119,14 @@ async fn administer(
             &producer_id::answer(client, Wire::read(body, v)?).await,
         ),
         ApiKey::DescribeConfigs => now(header, &configs::answer(client, Wire::read(body, v)?)),
+        ApiKey::AlterConfigs => now(
+            header,
+            &alter_configs::replace(client, Wire::read(body, v)?).await,
+        ),
+        ApiKey::IncrementalAlterConfigs => now(
+            header,
+            &alter_configs::increment(client, Wire::read(body, v)?).await,
+        ),
         ApiKey::DescribeCluster => now(header, &cluster::describe(client, Wire::read(body, v)?)),
         other => return Err(Malformed(format!("{other:?} is answered elsewhere"))),
     })

@@ -1,6 +1,6 @@
 //! Fetch: batches from an offset on, or a wait until there are some.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -159,7 +159,16 @@ async fn read(
             bytes: wanted.min(room),
             entries: ENTRIES,
         };
-        read_records(client, topic, number, from, limit, round.bytes == 0).await
+        let may_exceed = round.bytes == 0;
+        read_records(
+            client,
+            topic,
+            number,
+            from..bounds.stable,
+            limit,
+            may_exceed,
+        )
+        .await
     };
     match records {
         Ok(records) => fetched(index, bounds, records),
@@ -167,17 +176,18 @@ async fn read(
     }
 }
 
-/// Batches from the one that covers `from` on. One that is larger than the limit comes only
-/// where it `may_exceed` it.
+/// Batches from the one that covers the start on. One that is larger than the limit comes only
+/// where it `may_exceed` it. Where nothing is left of the whole range, an empty batch takes the
+/// reader to its end, as a compacted log of Kafka's does.
 async fn read_records(
     client: &Client,
     topic: &Arc<Topic>,
     partition: PartitionId,
-    from: Offset,
+    range: Range<Offset>,
     limit: ReadLimit,
     may_exceed: bool,
 ) -> Result<Bytes, ErrorCode> {
-    let entries = match topic.read(partition, from, limit).await {
+    let entries = match topic.read(partition, range.start, limit).await {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(ErrorCode::OffsetOutOfRange);
@@ -192,6 +202,9 @@ async fn read_records(
         return Ok(Bytes::new());
     }
     let mut records = BytesMut::new();
+    if entries.is_empty() {
+        batches::put_nothing_below(range.end, &mut records);
+    }
     batches::put(
         &entries,
         client.broker().codecs(),

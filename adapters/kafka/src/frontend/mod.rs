@@ -5,6 +5,7 @@
 //! order too. Produce path: `connection` → `dispatch` → `produce`. Fetch path: `dispatch` →
 //! `fetch` → `batches`.
 
+mod alter_configs;
 mod batches;
 mod cluster;
 mod configs;

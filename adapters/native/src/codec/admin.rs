@@ -95,6 +95,7 @@ fn put_topic(out: &mut BytesMut, topic: &TopicInfo) {
     put_list(out, &topic.partitions, |out, partition| {
         out.put_varint(partition.start);
         out.put_varint(partition.end);
+        out.put_varint(partition.octets);
     });
     put_list(out, &topic.subscriptions, |out, subscription| {
         put_text(out, &subscription.name);
@@ -105,6 +106,7 @@ fn put_topic(out: &mut BytesMut, topic: &TopicInfo) {
         put_list(out, &subscription.floors, |out, floor| {
             out.put_varint(*floor)
         });
+        out.put_varint(subscription.lost);
     });
     put_optional(out, topic.held_by.as_deref(), put_text);
 }
@@ -118,6 +120,7 @@ fn take_topic(reader: &mut Reader) -> Result<TopicInfo> {
             Ok(PartitionInfo {
                 start: reader.varint()?,
                 end: reader.varint()?,
+                octets: reader.varint()?,
             })
         })?,
         subscriptions: take_list(reader, |reader| {
@@ -128,6 +131,7 @@ fn take_topic(reader: &mut Reader) -> Result<TopicInfo> {
                 leased: reader.varint()?,
                 consumers: reader.varint()?,
                 floors: take_list(reader, Reader::varint)?,
+                lost: reader.varint()?,
             })
         })?,
         held_by: take_optional(reader, take_text)?,

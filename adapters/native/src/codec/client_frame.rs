@@ -45,7 +45,8 @@ pub enum ClientFrame {
         features: u64,
     },
     /// Tag 2: optional destination (text), optional durability (an octet: 1 memory, 2 os, 3 disk),
-    /// and a list of at most 4,096 times sequence (varint) and message.
+    /// and a list of at most 4,096 times sequence (varint) and message, with at most 262,144
+    /// messages, headers and values in them together.
     Publish(PublishRequest),
     /// Tag 3: opens the connection's subscription. Topic (text), optional group (text), mode (an
     /// octet: 1 lease, 2 positional, 3 keyed), start (an octet: 1 earliest, 2 latest, 3 an offset
@@ -91,7 +92,8 @@ impl ClientFrame {
     /// Reads a frame without its length.
     ///
     /// # Errors
-    /// `Invalid` for an unknown tag, a cut field, or octets behind the last one.
+    /// `Invalid` for an unknown tag, a cut field, or octets behind the last one; `TooLarge` for
+    /// more items in a list, or messages, headers and values together, than the limit.
     pub fn decode(frame: Bytes) -> Result<Self> {
         let mut reader = frame_reader(frame);
         let decoded = match reader.u8()? {

@@ -5,7 +5,7 @@ use standpipe_core::{
     Result,
     dispatcher::Receipt,
     id::{Millis, Offset, PartitionId},
-    message::{Annotations, Message, Text},
+    message::{Annotations, Message, Parts, Text},
     native::{put_message, take_message},
     session::{Delivered, RECEIPT_LEN, receipt_from_octets, receipt_to_octets},
     wire::{Reader, Writer},
@@ -20,8 +20,8 @@ pub(super) fn put_whole_message(out: &mut BytesMut, message: &Message) {
     out.put_bytes_with_length(&encoded);
 }
 
-pub(super) fn take_whole_message(reader: &mut Reader) -> Result<Message> {
-    take_message(reader.bytes()?)
+pub(super) fn take_whole_message(reader: &mut Reader, parts: &mut Parts) -> Result<Message> {
+    take_message(reader.bytes()?, parts)
 }
 
 pub(super) fn put_receipt(out: &mut BytesMut, receipt: Receipt) {
@@ -43,7 +43,8 @@ pub(super) fn take_delivered(reader: &mut Reader) -> Result<Delivered> {
     let receipt = take_optional(reader, take_receipt)?;
     let redelivered = reader.u8()? != 0;
     let annotations = take_annotations(reader)?;
-    let mut message = take_whole_message(reader)?;
+    // A broker frames what it likes together; each message has been within the limit before.
+    let mut message = take_whole_message(reader, &mut Parts::default())?;
     message.annotations = annotations;
     Ok(Delivered {
         receipt,

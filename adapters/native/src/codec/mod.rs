@@ -12,8 +12,8 @@
 //!
 //! *varint* is an unsigned LEB128 number of at most 64 bits; *octets* are a varint length and that
 //! many octets; *text* is octets in UTF-8; *optional* is an octet 0, or 1 and the field; a *list*
-//! is a varint count and that many items; 16-, 32- and 64-bit numbers are big-endian. A *message*
-//! is octets in the stored encoding of [`standpipe_core::native`].
+//! is a varint count and that many items, at most 262,144; 16-, 32- and 64-bit numbers are
+//! big-endian. A *message* is octets in the stored encoding of [`standpipe_core::native`].
 //!
 //! # A connection
 //!
@@ -43,7 +43,8 @@ pub use server_frame::ServerFrame;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use standpipe_core::{
-    Result,
+    Error, ErrorKind, Result,
+    message::PARTS_LIMIT,
     wire::{Reader, Writer},
 };
 
@@ -91,12 +92,17 @@ fn put_list<T>(out: &mut BytesMut, items: &[T], mut put: impl FnMut(&mut BytesMu
     }
 }
 
-/// Reads a list; memory is taken for what arrives, not for what is announced.
+/// Reads a list; memory is taken for what arrives, not for what is announced, and no list has more
+/// than [`PARTS_LIMIT`] items.
 fn take_list<T>(
     reader: &mut Reader,
     mut take: impl FnMut(&mut Reader) -> Result<T>,
 ) -> Result<Vec<T>> {
     let count = reader.count()?;
+    if count > PARTS_LIMIT {
+        let message = format!("a list of {count} items; the limit is {PARTS_LIMIT}");
+        return Err(Error::new(ErrorKind::TooLarge, reader.operation(), message));
+    }
     let mut items = Vec::new();
     for _ in 0..count {
         items.push(take(reader)?);

@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 use standpipe_core::{
     Result,
     id::{Offset, PartitionId},
+    message::Parts,
     session::{Outcome, Publication, PublishRequest, Published},
     store::Durability,
     wire::{Reader, Writer},
@@ -50,10 +51,11 @@ fn take_messages(reader: &mut Reader) -> Result<Vec<Publication>> {
         let message = format!("{count} messages in one frame; the limit is {PUBLISH_MESSAGES}");
         return Err(reader.invalid(message));
     }
+    let mut parts = Parts::default();
     take_list(reader, |reader| {
         Ok(Publication {
             sequence: reader.varint()?,
-            message: take_whole_message(reader)?,
+            message: take_whole_message(reader, &mut parts)?,
         })
     })
 }

@@ -140,7 +140,11 @@ fn topic() -> TopicInfo {
         name: "t".to_owned(),
         retention: Some("forever".to_owned()),
         durability: Some("disk".to_owned()),
-        partitions: vec![PartitionInfo { start: 1, end: 2 }],
+        partitions: vec![PartitionInfo {
+            start: 1,
+            end: 2,
+            octets: 3,
+        }],
         subscriptions: vec![SubscriptionInfo {
             name: "queue".to_owned(),
             mode: "lease".to_owned(),
@@ -148,6 +152,7 @@ fn topic() -> TopicInfo {
             leased: 2,
             consumers: 3,
             floors: vec![4],
+            lost: 5,
         }],
         held_by: Some("queue".to_owned()),
     }

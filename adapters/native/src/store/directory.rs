@@ -32,6 +32,13 @@ impl Directory {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Octets of the file system, free or not; no limit where it does not say.
+    pub(crate) fn total(&self) -> u64 {
+        let told = rustix::fs::fstatvfs(&self.handle).ok();
+        let total = told.map(|told| told.f_blocks.saturating_mul(told.f_frsize));
+        total.filter(|total| *total > 0).unwrap_or(u64::MAX)
+    }
 }
 
 impl Disk for Directory {
@@ -91,6 +98,22 @@ impl File for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                let zeros = vec![0; 1024 * 1024];
+                let mut at = 0;
+                while at < length {
+                    let some = (length - at).min(zeros.len() as u64) as usize;
+                    at += self.0.write_at(&zeros[..some], at)? as u64;
+                }
+                Ok(())
+            }
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn punch(&self, at: u64, length: u64) -> io::Result<()> {

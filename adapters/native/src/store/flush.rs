@@ -59,12 +59,12 @@ impl Flusher {
 
     /// Runs until the store ends.
     pub(crate) fn run(mut self) {
-        let mut said = false;
+        let mut said = self.shared.hold_reserve().is_err();
         while let Some(last) = self.shared.next_flush(self.facts.first_file, LOOK) {
-            let done = self.reclaim().and_then(|()| match last {
-                Some(last) => self.flush(last),
-                None => Ok(()),
-            });
+            let done = self
+                .reclaim()
+                .and_then(|()| last.map_or(Ok(()), |last| self.flush(last)))
+                .and_then(|()| self.shared.hold_reserve());
             match done {
                 Ok(()) => said = false,
                 Err(error) => {

@@ -64,18 +64,6 @@ impl Index {
         });
     }
 
-    /// Lets blocks go that end at or below `start`.
-    pub(crate) fn trim(&mut self, start: Offset, end: Offset) {
-        while !self.blocks.is_empty() {
-            let block_end = self.blocks.get(1).map_or(end.0, |next| next.base);
-            if block_end > start.0 {
-                break;
-            }
-            self.pop_block();
-        }
-        self.shrink();
-    }
-
     /// Lets every entry go whose base is below `below`.
     pub(crate) fn cut(&mut self, below: Offset) {
         while self.blocks.get(1).is_some_and(|next| next.base <= below.0) {
@@ -200,7 +188,8 @@ mod tests {
                 end += u64::from(*span);
             }
             let start = (end as f64 * cut) as u64;
-            index.trim(Offset(start), Offset(end));
+            let cut = bases.iter().rev().find(|base| **base <= start).copied();
+            index.cut(Offset(cut.unwrap_or(0)));
             for probe in (start..end).step_by(97) {
                 let covering = bases.partition_point(|base| *base <= probe) - 1;
                 let (base, slot) = index.from(Offset(probe)).next().unwrap();

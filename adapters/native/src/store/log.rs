@@ -200,7 +200,10 @@ impl Log {
     /// Lets entries wholly below `below` go; returns the runs that nobody needs any more.
     pub(crate) fn trim(&mut self, below: Offset) -> Vec<Run> {
         self.start = self.start.max(below.min(self.end));
-        self.index.trim(self.start, self.end);
+        let covering = self.index.from(self.start).next();
+        let covering = covering.filter(|_| self.start < self.end);
+        self.index
+            .cut(covering.map_or(self.start, |(base, _)| base));
         self.forgotten.trim(self.start);
         let gone = |(_, entry): &(u64, Entry)| entry.end_offset() <= self.start;
         while self.cached.front().is_some_and(gone) {
@@ -382,26 +385,29 @@ impl Log {
         }
     }
 
+    /// Counts from the newest entry on, so that what was trimmed within a run does not matter.
     fn trim_by_size(&self, octets: u64) -> (Offset, Option<(Run, Keep)>) {
-        let mut behind = self.bounds().octets;
-        for run in self.runs.iter() {
-            let rest = behind - run.octets;
-            if rest < octets {
-                let keep = Keep::Octets(octets - rest);
+        let from = self.start.max(self.journal_from);
+        let mut newer = self.index.octets();
+        if newer > octets {
+            let mut over = newer - octets;
+            let slots = self.index.from(from);
+            let kept = slots.skip_while(|(_, slot)| {
+                let goes = over > 0;
+                over = over.saturating_sub(u64::from(slot.extent.body_length));
+                goes
+            });
+            let first = kept.map(|(base, _)| base).next();
+            return (first.unwrap_or(self.end).max(from), None);
+        }
+        for run in self.runs.iter().rev() {
+            if newer + run.octets > octets {
+                let keep = Keep::Octets(octets - newer);
                 return (run.base.max(self.start), Some((run.clone(), keep)));
             }
-            behind = rest;
+            newer += run.octets;
         }
-        let from = self.start.max(self.journal_from);
-        let slots = self.index.from(from);
-        let kept = slots.take_while(|(_, slot)| {
-            let goes = behind > octets;
-            behind -= u64::from(slot.extent.body_length).min(behind);
-            goes
-        });
-        let gone = kept.count();
-        let next = self.index.from(from).nth(gone);
-        (next.map_or(self.end, |(base, _)| base).max(from), None)
+        (self.start, None)
     }
 }
 

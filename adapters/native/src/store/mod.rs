@@ -26,6 +26,7 @@ mod reader;
 mod record;
 mod recovery;
 mod repair;
+mod reserve;
 mod runs;
 mod scan;
 mod segment;
@@ -86,6 +87,7 @@ impl NativeStore {
         })?;
         let lock = Lock::take(directory.path())?;
         check_format(directory.path())?;
+        let options = options.fit(directory.total());
         Self::start(Arc::new(directory), Some(lock), &options)
     }
 

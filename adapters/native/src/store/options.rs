@@ -14,11 +14,35 @@ pub struct StoreOptions {
     pub pending_bytes: usize,
 }
 
+impl StoreOptions {
+    /// The same, made smaller so that a disk of `total` octets holds some journal files, the
+    /// reserve, and mostly messages.
+    #[must_use]
+    pub(crate) fn fit(&self, total: u64) -> Self {
+        const SMALLEST: u64 = 1024 * 1024;
+        let file_size = u64::from(self.file_size).min((total / 24).max(SMALLEST));
+        let file_size = u32::try_from(file_size).unwrap_or(self.file_size);
+        let pending = self.pending_bytes as u64;
+        Self {
+            file_size,
+            journal_bytes: self.journal_bytes.min((total / 4).max(3 * SMALLEST)),
+            pending_bytes: pending.min((total / 24).max(SMALLEST)) as usize,
+            ..self.clone()
+        }
+    }
+
+    /// Octets that are kept back for a full disk: a journal file, and a checkpoint.
+    pub(crate) fn reserve(&self) -> u64 {
+        let file = u64::from(self.file_size);
+        file + (file / 8).max(64 * 1024)
+    }
+}
+
 impl Default for StoreOptions {
     fn default() -> Self {
         const MIB: usize = 1024 * 1024;
         Self {
-            file_size: 64 * MIB as u32,
+            file_size: 32 * MIB as u32,
             journal_bytes: 256 * MIB as u64,
             tail_bytes: 16 * MIB,
             pending_bytes: 128 * MIB,

@@ -55,7 +55,7 @@ impl Runs {
         self.octets
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Run> {
         self.runs.iter()
     }
 

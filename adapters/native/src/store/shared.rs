@@ -19,6 +19,7 @@ use super::{
     position::Position,
     record::Part,
     recovery::Recovered,
+    reserve,
     segment::{Run, Segments},
     state::State,
     vfs::Disk,
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) segments: Segments,
     pub(crate) file_size: u32,
     journal_bytes: u64,
+    reserve: u64,
     pub(crate) state: Mutex<State>,
     pub(crate) wake: Condvar,
     /// Wakes the thread behind the journal.
@@ -84,6 +86,7 @@ impl Shared {
             files: recovered.files,
             file_size: options.file_size,
             journal_bytes: options.journal_bytes,
+            reserve: options.reserve(),
             state: Mutex::new(State::new(
                 recovered.contents,
                 pending,
@@ -166,6 +169,41 @@ impl Shared {
         self.synced.fail_waiting(unknown);
     }
 
+    /// The disk is full: gives the reserve to what frees space, and refuses what takes it. `false`
+    /// where the reserve is used up.
+    pub(crate) fn use_reserve(&self, error: &Error) -> bool {
+        let mut state = self.state.lock();
+        if !reserve::release(&*self.disk) {
+            return false;
+        }
+        let message = format!("{error}; acks, purges and deletes are still taken");
+        tracing::error!("{message}");
+        state.full = Some(Error::new(ErrorKind::Throttled, "append", message));
+        drop(state);
+        self.flush.notify_one();
+        true
+    }
+
+    /// Keeps the reserve; where it was used, appends are taken again once it is back.
+    pub(crate) fn hold_reserve(&self) -> Result<(), Error> {
+        let held = reserve::hold(&*self.disk, self.reserve);
+        let mut state = self.state.lock();
+        match held {
+            Ok(()) => {
+                if state.full.take().is_some() {
+                    tracing::info!("there is space again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let message = "the disk is full: no space for the reserve";
+                let error = Error::new(ErrorKind::Throttled, "append", message).with_source(error);
+                state.full.get_or_insert_with(|| error.clone());
+                Err(error)
+            }
+        }
+    }
+
     /// Refuses commits for good: what a failed sync covered may be on disk or not.
     pub(crate) fn fail(&self, error: &Error) {
         let reopen = format!("{error}; the store must be opened again");
@@ -216,11 +254,12 @@ impl Shared {
             }
             let newest = self.files.newest();
             let files = u64::from(newest.saturating_sub(first_file)) + 1;
+            let squeezed = state.full.is_some() || state.stuck.is_some();
             let full = files > 1 && files * u64::from(self.file_size) * 2 > self.journal_bytes;
-            if full || (state.stuck.is_some() && newest > first_file) {
+            if full || (squeezed && newest > first_file) {
                 return Some(Some(newest - 1));
             }
-            if looked || !state.contents.gone.is_empty() {
+            if looked || squeezed || !state.contents.gone.is_empty() {
                 return Some(None);
             }
             looked = self.flush.wait_for(&mut state, look).timed_out();

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) tail: Tail,
     /// Why nothing is taken at the moment, or for good.
     pub(crate) refusal: Option<Error>,
+    /// Why nothing is appended at the moment: the disk is full, and what is left is for what frees it.
+    pub(crate) full: Option<Error>,
     /// The last commit that somebody wants on disk.
     pub(crate) sync_wanted: u64,
     /// Whether and how the writer should end.
@@ -58,6 +60,7 @@ impl State {
             contents,
             pending,
             refusal: None,
+            full: None,
             ending: Ending::None,
             checkpointing: false,
             flushing: false,
@@ -108,6 +111,14 @@ impl State {
     fn check(&self, commit: &Commit, bound: usize) -> Result<()> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
+        }
+        let appends = |op: &Op| matches!(op, Op::Append { .. });
+        if let Some(full) = self
+            .full
+            .as_ref()
+            .filter(|_| commit.ops.iter().any(appends))
+        {
+            return Err(full.clone());
         }
         if bound > RECORD_LIMIT {
             let message = format!("a commit of {bound} octets exceeds the limit of {RECORD_LIMIT}");

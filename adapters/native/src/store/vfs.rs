@@ -28,6 +28,9 @@ pub(crate) trait File: Send + Sync + 'static {
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
     /// Makes everything written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
+    /// Takes the space of the first `length` octets for good, by writing zeros where the file system
+    /// cannot give it otherwise.
+    fn allocate(&self, length: u64) -> io::Result<()>;
     /// Gives the space of a stretch back; it reads as zeros from then on, or as before where the
     /// file system cannot.
     fn punch(&self, at: u64, length: u64) -> io::Result<()>;

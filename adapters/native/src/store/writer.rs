@@ -72,6 +72,9 @@ impl Writer {
                 Ok(()) => break,
                 Err(Failure::Sync(error)) => return Err(error),
                 Err(Failure::Write(error)) => {
+                    if is_full(&error) && self.shared.use_reserve(&error) {
+                        continue;
+                    }
                     if !std::mem::replace(&mut said, true) {
                         tracing::error!("{error}; commits are refused until a write works");
                     }
@@ -157,6 +160,14 @@ impl Writer {
         self.dirty = false;
         Ok(())
     }
+}
+
+/// Whether the cause is a full disk, or a full quota.
+fn is_full(error: &Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    cause.is_some_and(|cause| full.contains(&cause.kind()))
 }
 
 fn refused(part: &Part, error: io::Error) -> Failure {

@@ -299,6 +299,91 @@ fn limits_hold_for_timeouts_members_groups_and_octets() {
 }
 
 #[test]
+fn a_group_name_may_be_as_long_as_the_limit_and_no_longer() {
+    let name_bytes = 5;
+    let mut client = Client::new(Options {
+        name_bytes,
+        ..Options::default()
+    });
+    for length in [name_bytes, name_bytes + 1, name_bytes + 2] {
+        let join = Join {
+            group: "g".repeat(length).into(),
+            client_id: "c".into(),
+            client_host: "h".into(),
+            protocol_type: "p".into(),
+            protocols: vec![join_of("").protocols[0].clone()],
+            ..join_of("")
+        };
+        let caller = client.join(join);
+        let refused = client.joins[&caller].clone().err();
+        let expected = (length > name_bytes).then_some(Refusal::InvalidGroupId);
+        assert_eq!(refused, expected, "{length}");
+    }
+}
+
+#[test]
+fn an_assignment_may_be_as_large_as_the_limit_and_no_larger() {
+    let member_bytes = 400;
+    let mut client = Client::new(Options {
+        member_bytes,
+        ..Options::default()
+    });
+    let one = client.joined(join_of("")).member_id;
+    let larger = client.sync(member(&one, 1), &[(&one, &"a".repeat(member_bytes + 1))]);
+    assert_eq!(client.syncs[&larger], Err(Refusal::TooLarge));
+    let largest = client.sync(member(&one, 1), &[(&one, &"a".repeat(member_bytes))]);
+    let assigned = client.syncs[&largest].as_ref().unwrap();
+    assert_eq!(assigned.assignment.len(), member_bytes);
+}
+
+#[test]
+fn states_have_the_names_that_tools_of_kafka_show() {
+    use State::{CompletingRebalance, Dead, Empty, PreparingRebalance, Stable};
+    let states = [Empty, PreparingRebalance, CompletingRebalance, Stable, Dead];
+    let names = [
+        "Empty",
+        "PreparingRebalance",
+        "CompletingRebalance",
+        "Stable",
+        "Dead",
+    ];
+    assert_eq!(states.map(|state| state.to_string()), names);
+}
+
+#[test]
+fn a_stable_group_is_described_with_what_its_members_said_and_got() {
+    let mut client = client();
+    let (one, two) = pair(&mut client);
+    let described = client.coordinator.describe("g").unwrap();
+    assert_eq!((&*described.protocol, described.generation), ("range", 2));
+    let shown = |id: &str| {
+        let members = &described.members;
+        let member = members.iter().find(|m| *m.member_id == *id).unwrap();
+        (member.metadata.clone(), member.assignment.clone())
+    };
+    let metadata = |of: &str| bytes::Bytes::from(format!("range of {of}"));
+    assert_eq!(shown(&one), (metadata(&one), "A".into()));
+    assert_eq!(shown(&two), (metadata(""), "B".into()));
+    client.join(join_of(&one));
+    let described = client.coordinator.describe("g").unwrap();
+    assert_eq!(&*described.protocol, "");
+    assert!(described.members.iter().all(|m| m.metadata.is_empty()));
+}
+
+#[test]
+fn a_static_follower_that_comes_back_is_not_asked_to_skip_an_assignment() {
+    let mut client = client();
+    let one = client.joined(join_of("")).member_id;
+    let second = client.join(static_join("", "i2"));
+    client.join(join_of(&one));
+    let two = client.joins[&second].clone().unwrap().member_id;
+    client.sync(member(&two, 2), &[]);
+    client.sync(member(&one, 2), &[(&one, "A"), (&two, "B")]);
+    let back = client.joined(static_join("", "i2"));
+    assert_eq!((back.skip_assignment, &back.leader), (false, &one));
+}
+
+#[test]
 fn a_static_member_that_comes_back_keeps_its_assignment_without_a_rebalance() {
     let mut client = client();
     let one = client.joined(static_join("", "i1")).member_id;

@@ -41,6 +41,26 @@ fn predeclared_exchanges_are_there_with_their_kinds() {
 }
 
 #[test]
+fn kinds_read_as_they_are_written_and_others_name_the_known_ones() {
+    use ExchangeKind::{Direct, Fanout, Headers, Topic};
+    for kind in [Direct, Fanout, Headers, Topic] {
+        assert_eq!(kind.to_string().parse::<ExchangeKind>().unwrap(), kind);
+    }
+    let unknown = "x-random".parse::<ExchangeKind>().unwrap_err();
+    assert!(
+        unknown.message().contains("'x-random'; known: direct,"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn an_exchange_without_bindings_is_something_that_was_removed() {
+    let mut router = router_with(ExchangeKind::Direct);
+    assert!(!router.delete("x", false).unwrap().is_empty());
+    assert!(router.delete("x", false).unwrap().is_empty());
+}
+
+#[test]
 fn declaring_again_with_another_kind_names_the_difference() {
     let mut router = router_with(ExchangeKind::Direct);
     let again = router.declare(ExchangeSpec::new("x", ExchangeKind::Direct));

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     driver::Producer,
     error::{Error, ErrorKind, Result},
-    message::Message,
+    message::{Message, PARTS_LIMIT},
 };
 
 /// Outcomes as they arrive, in order; an error is the last.
@@ -48,7 +48,7 @@ impl ClientProducer {
 
     /// Sends and collects at the same time, so that neither side waits for the other.
     async fn exchange(&mut self, batch: Vec<Message>) -> Sending {
-        let mut sending = Sending::new(self.next_sequence, batch.len());
+        let mut sending = Sending::new(self.next_sequence, &batch);
         self.next_sequence += batch.len() as u64;
         let mut rest = requests(sending.first, batch).into_iter().peekable();
         while sending.waits() {
@@ -63,7 +63,7 @@ impl ClientProducer {
                         self.end.get_or_insert(disconnected("send"));
                         break;
                     };
-                    sending.sent += request.messages.len();
+                    sending.sent = sending.until(&request);
                     permit.send(request);
                 }
                 outcomes = self.outcomes.recv() => match outcomes {
@@ -111,13 +111,23 @@ struct Sending {
 }
 
 impl Sending {
-    fn new(first: u64, count: usize) -> Self {
+    /// What the broker would have to end the stream for is refused already.
+    fn new(first: u64, batch: &[Message]) -> Self {
+        let refused = |message: &Message| message.check_parts("send").err().map(Err);
+        let results: Vec<_> = batch.iter().map(refused).collect();
         Self {
             first,
             sent: 0,
-            results: vec![None; count],
-            open: count,
+            open: results.iter().filter(|result| result.is_none()).count(),
+            results,
         }
+    }
+
+    /// How many messages are sent once `request` is.
+    fn until(&self, request: &PublishRequest) -> usize {
+        let last = request.messages.last();
+        let behind = last.map(|last| last.sequence.saturating_sub(self.first) + 1);
+        behind.map_or(self.sent, |n| usize::try_from(n).unwrap_or(usize::MAX))
     }
 
     fn waits(&self) -> bool {
@@ -172,13 +182,16 @@ fn unknown(cause: &Error) -> Error {
 
 fn requests(first: u64, batch: Vec<Message>) -> Vec<PublishRequest> {
     let mut requests = Vec::<PublishRequest>::new();
-    let mut bytes = 0;
-    for (sequence, message) in (first..).zip(batch) {
+    let (mut bytes, mut parts) = (0, 0);
+    let acceptable = |(_, message): &(u64, Message)| message.parts() <= PARTS_LIMIT;
+    for (sequence, message) in (first..).zip(batch).filter(acceptable) {
         bytes += message.size();
+        parts += message.parts();
         let full = |request: &PublishRequest| request.messages.len() >= REQUEST_MESSAGES;
-        if requests.last().is_none_or(full) || bytes > REQUEST_BYTES {
+        let over = bytes > REQUEST_BYTES || parts > PARTS_LIMIT;
+        if over || requests.last().is_none_or(full) {
             requests.push(PublishRequest::default());
-            bytes = message.size();
+            (bytes, parts) = (message.size(), message.parts());
         }
         if let Some(request) = requests.last_mut() {
             request.messages.push(Publication { sequence, message });
@@ -198,7 +211,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::session::Published;
+    use crate::{message::Value, session::Published};
 
     fn ok(sequence: u64) -> Outcome {
         Outcome {
@@ -233,6 +246,47 @@ mod tests {
             .map(|result| result.as_ref().err().map(Error::kind))
             .collect();
         assert_eq!(kinds, [None, Some(ErrorKind::TooLarge), None]);
+    }
+
+    fn with_headers(count: usize) -> Message {
+        let headers = std::iter::repeat_n(("".into(), Value::Null), count);
+        Message {
+            headers: headers.collect(),
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn a_request_stays_below_the_limit_of_what_is_decoded_together() {
+        let batch = vec![with_headers(PARTS_LIMIT / 4); 3];
+        let counts: Vec<_> = requests(0, batch)
+            .iter()
+            .map(|r| r.messages.len())
+            .collect();
+        assert_eq!(counts, [1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_message_of_too_many_headers_is_refused_alone() {
+        let (requests, mut sent) = mpsc::channel(1);
+        let (outcomes, source) = mpsc::channel(1);
+        let mut producer = ClientProducer::new(requests, source, Arc::new(()));
+        let server = async {
+            let request: PublishRequest = sent.recv().await.unwrap();
+            let sequences: Vec<_> = request.messages.iter().map(|m| m.sequence).collect();
+            assert_eq!(sequences, [0, 2]);
+            outcomes.send(Ok(vec![ok(0), ok(2)])).await.unwrap();
+        };
+        let batch = vec![
+            with_headers(1),
+            with_headers(PARTS_LIMIT / 2),
+            with_headers(1),
+        ];
+        let (results, ()) = tokio::join!(producer.send(batch), server);
+        assert!(results[0].is_ok() && results[2].is_ok());
+        let refused = results[1].as_ref().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        assert!(refused.message().contains("262144"), "{refused}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! DescribeConfigs.
+//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs.
 
 use crate::codec::message;
 
@@ -50,5 +50,58 @@ message! {
         name: String, 1..;
         value: Option<String>, 1..;
         source: i8, 1..;
+    }
+
+    /// Replaces settings.
+    AlterConfigsRequest {
+        resources: Vec<AlterResource>, 0..;
+        validate_only: bool, 0..;
+    }
+
+    /// All settings of a resource.
+    AlterResource {
+        resource_type: i8, 0..;
+        resource_name: String, 0..;
+        configs: Vec<AlterConfig>, 0..;
+    }
+
+    /// A setting.
+    AlterConfig {
+        name: String, 0..;
+        value: Option<String>, 0..;
+    }
+
+    /// Changes single settings.
+    IncrementalAlterConfigsRequest {
+        resources: Vec<IncrementalResource>, 0..;
+        validate_only: bool, 0..;
+    }
+
+    /// Settings of a resource to be changed.
+    IncrementalResource {
+        resource_type: i8, 0..;
+        resource_name: String, 0..;
+        configs: Vec<IncrementalConfig>, 0..;
+    }
+
+    /// A change: 0 sets, 1 deletes, 2 appends to a list, 3 takes from it.
+    IncrementalConfig {
+        name: String, 0..;
+        config_operation: i8, 0..;
+        value: Option<String>, 0..;
+    }
+
+    /// What was altered, of either request.
+    AlterConfigsResponse {
+        throttle_time_ms: i32, 0..;
+        responses: Vec<AlteredResource>, 0..;
+    }
+
+    /// What became of a resource.
+    AlteredResource {
+        error_code: i16, 0..;
+        error_message: Option<String>, 0..;
+        resource_type: i8, 0..;
+        resource_name: String, 0..;
     }
 }

@@ -60,8 +60,10 @@ apis! {
     DeleteTopics = 20, 0..=6, flexible from 4;
     InitProducerId = 22, 0..=5, flexible from 2;
     DescribeConfigs = 32, 0..=4, flexible from 4;
+    AlterConfigs = 33, 0..=2, flexible from 2;
     CreatePartitions = 37, 0..=3, flexible from 2;
     DeleteGroups = 42, 0..=2, flexible from 2;
+    IncrementalAlterConfigs = 44, 0..=1, flexible from 1;
     DescribeCluster = 60, 0..=1, flexible from 0;
 }
 

@@ -41,6 +41,8 @@ fn read_any(key: ApiKey, version: i16, body: Bytes) -> Result<(), Malformed> {
         ApiKey::DeleteTopics => read!(DeleteTopicsRequest),
         ApiKey::InitProducerId => read!(InitProducerIdRequest),
         ApiKey::DescribeConfigs => read!(DescribeConfigsRequest),
+        ApiKey::AlterConfigs => read!(AlterConfigsRequest),
+        ApiKey::IncrementalAlterConfigs => read!(IncrementalAlterConfigsRequest),
         ApiKey::CreatePartitions => read!(CreatePartitionsRequest),
         ApiKey::DeleteGroups => read!(DeleteGroupsRequest),
         ApiKey::DescribeCluster => read!(DescribeClusterRequest),

@@ -8,7 +8,7 @@ use standpipe_core::{
     id::Millis,
     message::{
         Annotations, Headers, Message, Props, Text,
-        typed::{TYPES_HEADER, from_octets, to_octets},
+        typed::{from_octets, to_octets},
     },
 };
 
@@ -87,22 +87,15 @@ fn restore(
     annotations: &mut Annotations,
 ) -> Headers {
     let mut own: Octets = Vec::with_capacity(headers.len());
-    let mut types = None;
     for (name, value) in headers {
         let carried = name
             .strip_prefix(PREFIX.as_bytes())
             .zip(value.as_ref())
             .is_some_and(|(name, value)| put_back(name, value, props, annotations));
-        if carried {
-            continue;
+        if !carried {
+            own.push((name.into(), value));
         }
-        if name == TYPES_HEADER {
-            types = Some((name.into(), value));
-            continue;
-        }
-        own.push((name.into(), value));
     }
-    own.extend(types);
     from_octets(own)
 }
 

@@ -3,10 +3,10 @@
 use standpipe_core::{
     error::ErrorKind,
     id::Offset,
-    store::{Durability, Store},
+    store::{Durability, Op, Store},
 };
 
-use super::{ALL, append, commit, log, recovery::open, sim::SimDisk};
+use super::{ALL, append, commit, log, read_all, recovery::open, sim::SimDisk};
 
 #[tokio::test]
 async fn a_failed_write_refuses_until_it_works_again() {
@@ -87,4 +87,52 @@ async fn too_much_that_waits_is_throttled() {
     store.close().await.unwrap();
     let closed = store.submit(commit(Durability::Disk, vec![])).unwrap_err();
     assert_eq!(closed.kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_acks_and_takes_messages_again_once_they_are_gone() {
+    let disk = SimDisk::default();
+    disk.hold_at_most(400 * 1024);
+    let store = open(&disk);
+    let (mut end, mut refused) = (Offset::ZERO, None);
+    while refused.is_none() {
+        match store.submit(commit(Durability::Disk, vec![append(log(1), vec![7; 900])])) {
+            Ok(submitted) => {
+                let durable = store.durable(submitted.seq, Durability::Disk).await;
+                durable.unwrap();
+                end = end.next();
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    let refused = refused.unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Throttled);
+    assert!(
+        refused.message().contains("full") || refused.to_string().contains("storage"),
+        "{refused}"
+    );
+    assert_eq!(
+        read_all(&store, log(1), Offset::ZERO).await.len() as u64,
+        end.0
+    );
+    let trim = Op::Trim {
+        log: log(1),
+        below: end,
+    };
+    let seq = store
+        .submit(commit(Durability::Disk, vec![trim]))
+        .unwrap()
+        .seq;
+    store.durable(seq, Durability::Disk).await.unwrap();
+    disk.wait(|names| names.iter().any(|name| name == "reserve"));
+    let taken = loop {
+        match store.submit(commit(Durability::Disk, vec![append(log(1), "again")])) {
+            Ok(submitted) => break submitted,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    store.durable(taken.seq, Durability::Disk).await.unwrap();
+    store.close().await.unwrap();
+    let read = read_all(&open(&disk), log(1), end).await;
+    assert_eq!(read[0].body(), "again");
 }

@@ -32,6 +32,8 @@ struct State {
     /// At this step, the disk as a power cut would leave it is kept aside.
     cut_at: Option<(u64, u64)>,
     after_cut: Option<BTreeMap<String, Stored>>,
+    /// Octets that all files together can have.
+    capacity: Option<usize>,
     fail_writes: bool,
     fail_syncs: bool,
     hold_syncs: bool,
@@ -47,6 +49,20 @@ struct Stored {
 }
 
 impl State {
+    /// Whether the file can grow to `length`.
+    fn check_room(&self, name: &str, length: usize) -> io::Result<()> {
+        let others = self.files.iter().filter(|(other, _)| *other != name);
+        let used: usize = others.map(|(_, file)| file.seen.len()).sum();
+        let now = self.files.get(name).map_or(0, |file| file.seen.len());
+        let full = self
+            .capacity
+            .is_some_and(|all| used + length.max(now) > all);
+        if self.fail_writes || full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
     /// A file; one that was removed while it was open too.
     fn file(&mut self, name: &str) -> io::Result<&mut Stored> {
         let file = self.files.get_mut(name).or(self.removed.get_mut(name));
@@ -79,6 +95,10 @@ impl SimDisk {
 
     pub(super) fn fail_writes(&self, fail: bool) {
         self.0.state.lock().fail_writes = fail;
+    }
+
+    pub(super) fn hold_at_most(&self, octets: usize) {
+        self.0.state.lock().capacity = Some(octets);
     }
 
     pub(super) fn fail_syncs(&self, fail: bool) {
@@ -203,9 +223,8 @@ struct SimFile {
 impl Disk for SimDisk {
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>> {
         let mut state = self.0.state.lock();
-        if state.fail_writes {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        state.files.remove(name);
+        state.check_room(name, size as usize)?;
         let stored = Stored {
             seen: vec![0; size as usize],
             ..Stored::default()
@@ -250,9 +269,8 @@ impl Disk for SimDisk {
 impl File for SimFile {
     fn write_at(&self, bufs: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
         let mut state = self.disk.0.state.lock();
-        if state.fail_writes {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        let length: usize = bufs.iter().map(|buf| buf.len()).sum();
+        state.check_room(&self.name, at as usize + length)?;
         let mut octets = Vec::new();
         bufs.iter().for_each(|buf| octets.extend_from_slice(buf));
         let file = state.file(&self.name)?;
@@ -286,6 +304,14 @@ impl File for SimFile {
         }
         let file = state.file(&self.name)?;
         file.durable = file.seen.clone();
+        Ok(())
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        state.check_room(&self.name, length as usize)?;
+        let file = state.file(&self.name)?;
+        file.seen.resize(length as usize, 0);
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
+mod holes;
+mod retention;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -28,6 +31,7 @@ use crate::codec::{
 
 struct Served {
     broker: Broker,
+    store: Arc<MemoryStore>,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -42,7 +46,7 @@ async fn served() -> Served {
     let mut codecs = Codecs::default();
     crate::codec::register(&mut codecs);
     let store = Arc::new(MemoryStore::new());
-    let broker = Broker::open(store, codecs, Options::default())
+    let broker = Broker::open(store.clone(), codecs, Options::default())
         .await
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,6 +56,7 @@ async fn served() -> Served {
     tokio::spawn(frontend.serve(listener, broker.clone(), stop.clone()));
     Served {
         broker,
+        store,
         address,
         stop,
     }

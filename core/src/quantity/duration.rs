@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use super::split_number;
+use super::{in_units, split_number};
 
-const UNITS: [(&str, u64); 5] = [
+const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
     ("s", 1_000),
     ("m", 60_000),
     ("h", 3_600_000),
     ("d", 86_400_000),
+    ("w", 604_800_000),
 ];
 
 /// Reads a duration such as `500ms`, `5s`, `1h30m` or `7d`.
 ///
 /// # Errors
 /// A message with the value and the known units.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write 500ms, 5s, 10m, 1h or 7d");
     if text.is_empty() {
         return Err(wrong());
@@ -40,6 +41,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(total))
 }
 
+/// A duration in one unit of at most days, as [`parse_duration`] reads it.
+pub fn duration_text(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    in_units(millis, &UNITS[..5])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +58,19 @@ mod tests {
         assert_eq!(read("5s"), 5_000);
         assert_eq!(read("1h30m"), 5_400_000);
         assert_eq!(read("7d"), 604_800_000);
+        assert_eq!(read("1w"), 604_800_000);
+    }
+
+    #[test]
+    fn it_is_written_in_one_unit() {
+        for (text, written) in [
+            ("7d", "7d"),
+            ("1w", "7d"),
+            ("1h30m", "90m"),
+            ("1s1ms", "1001ms"),
+        ] {
+            assert_eq!(duration_text(parse_duration(text).unwrap()), written);
+        }
     }
 
     #[test]

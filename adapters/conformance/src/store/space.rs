@@ -1,0 +1,91 @@
+//! Promises about space: what is forgotten, what is counted, and how far a log can be trimmed.
+
+use standpipe_core::{
+    id::{LogId, Millis, Offset},
+    store::{Keep, Op, Store},
+};
+
+use super::{ALL, append, new_log, submit};
+
+fn forget(log: LogId, from: u64, to: u64) -> Op {
+    let range = Offset(from)..Offset(to);
+    Op::Forget { log, range }
+}
+
+async fn bases(store: &dyn Store, log: LogId, from: u64) -> Vec<u64> {
+    let read = store.read(log, Offset(from), ALL).await;
+    let entries = read.expect("a read within the log's ends");
+    entries.iter().map(|entry| entry.base_offset.0).collect()
+}
+
+/// A forgotten range is passed over or still there; what lies in it only in part stays, the ends
+/// stay, and saying it again changes nothing.
+///
+/// # Panics
+/// Where the store does otherwise.
+pub async fn forgotten_ranges_are_passed_over(store: &dyn Store) {
+    let log = new_log();
+    let ops = (0..5u8).map(|n| append(log, &[n; 100], 10)).collect();
+    submit(store, ops).expect("an append");
+    for _ in 0..2 {
+        submit(store, vec![forget(log, 10, 35)]).expect("a forget");
+        let found = bases(store, log, 0).await;
+        assert!(found.is_sorted(), "entries in order");
+        let kept: Vec<u64> = found
+            .into_iter()
+            .filter(|at| ![10, 20].contains(at))
+            .collect();
+        assert_eq!(kept, [0, 30, 40], "only what lies in it whole may go");
+        let inside = bases(store, log, 15).await;
+        assert!([10, 20, 30].contains(&inside[0]), "{inside:?} from 15 on");
+        let bounds = store.bounds(log).await.expect("bounds");
+        assert_eq!((bounds.start, bounds.end), (Offset(0), Offset(50)));
+    }
+    submit(store, vec![forget(log, 0, 50)]).expect("a forget of everything");
+    assert!(bases(store, log, 7).await.is_sorted());
+    assert!(bases(store, log, 50).await.is_empty(), "nothing at the end");
+    let placed = submit(store, vec![append(log, b"x", 1)]).expect("an append");
+    assert_eq!(placed.placed[0].base_offset, Offset(50), "the log goes on");
+    assert_eq!(bases(store, log, 7).await.last(), Some(&50));
+    assert_eq!(bases(store, log, 50).await, [50]);
+}
+
+/// A log knows the octets of its bodies, and what is trimmed or forgotten adds none.
+///
+/// # Panics
+/// Where the store does otherwise.
+pub async fn octets_are_counted(store: &dyn Store) {
+    let log = new_log();
+    let octets = async || store.bounds(log).await.expect("bounds").octets;
+    assert_eq!(octets().await, 0, "nothing was written");
+    let ops = (0..4u8).map(|n| append(log, &[n; 100], 10)).collect();
+    submit(store, ops).expect("an append");
+    assert_eq!(octets().await, 400);
+    submit(store, vec![forget(log, 20, 30)]).expect("a forget");
+    assert!((300..=400).contains(&octets().await));
+    let below = Offset(20);
+    submit(store, vec![Op::Trim { log, below }]).expect("a trim");
+    assert!((100..=400).contains(&octets().await));
+}
+
+/// A trim point leaves what is to be kept: it may lie below what would be possible, never above.
+///
+/// # Panics
+/// Where the store does otherwise.
+pub async fn trim_points_keep_enough(store: &dyn Store) {
+    let log = new_log();
+    let point = async |keep| store.trim_point(log, keep).await.expect("a point").0;
+    assert_eq!(point(Keep::Octets(0)).await, 0, "nothing was written");
+    let ops = (0..10u8).map(|n| append(log, &[n; 100], 10)).collect();
+    let placed = submit(store, ops).expect("an append").placed;
+    assert_eq!(point(Keep::Octets(1000)).await, 0, "all of it fits");
+    assert!(point(Keep::Octets(350)).await <= 70, "three fit");
+    assert!(point(Keep::Octets(0)).await <= 100);
+    assert_eq!(point(Keep::Since(placed[0].appended)).await, 0);
+    let later = Millis(placed[9].appended.0 + 1);
+    assert!(point(Keep::Since(later)).await <= 100);
+    let below = Offset(30);
+    submit(store, vec![Op::Trim { log, below }]).expect("a trim");
+    assert_eq!(point(Keep::Octets(700)).await, 30, "never below the start");
+    assert_eq!(point(Keep::Since(Millis(0))).await, 30);
+}

@@ -1,0 +1,134 @@
+//! AlterConfigs and IncrementalAlterConfigs: what can be set on a topic, changed later.
+
+use std::collections::HashSet;
+
+use standpipe_core::broker::{Retention, TopicSpec};
+
+use super::{
+    configs::TOPIC,
+    failure::{Failure, failure_of},
+    names,
+    service::{Client, NAMESPACE},
+    settings,
+};
+use crate::codec::{
+    api::configs::{
+        AlterConfigsRequest, AlterConfigsResponse, AlteredResource, IncrementalAlterConfigsRequest,
+        IncrementalConfig,
+    },
+    error_code::ErrorCode,
+};
+
+/// Operations, as IncrementalAlterConfigs numbers them (KIP-339).
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+
+/// Replaces all settings of topics: what is not named becomes the default.
+pub(super) async fn replace(client: &Client, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let (kind, name) = (resource.resource_type, resource.resource_name);
+        let limits = client.broker().limits();
+        let named: HashSet<_> = resource.configs.iter().map(|one| &one.name).collect();
+        let change = |spec: &mut TopicSpec| {
+            for name in settings::SETTABLE {
+                if !named.contains(&name.to_owned()) {
+                    settings::reset(spec, limits, name)?;
+                }
+            }
+            let mut configs = resource.configs.iter();
+            configs.try_for_each(|one| settings::set(spec, limits, &one.name, one.value.as_deref()))
+        };
+        let altered = alter(client, kind, &name, request.validate_only, change).await;
+        responses.push(answer(kind, name, altered));
+    }
+    AlterConfigsResponse {
+        responses,
+        ..Default::default()
+    }
+}
+
+/// Changes single settings of topics.
+pub(super) async fn increment(
+    client: &Client,
+    request: IncrementalAlterConfigsRequest,
+) -> AlterConfigsResponse {
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let (kind, name) = (resource.resource_type, resource.resource_name);
+        let mut seen = HashSet::new();
+        let change = |spec: &mut TopicSpec| {
+            let mut configs = resource.configs.iter();
+            configs.try_for_each(|config| {
+                if !seen.insert(&config.name) {
+                    let message = format!("{} stands more than once in the request", config.name);
+                    return Err((ErrorCode::InvalidRequest, message));
+                }
+                operate(client, spec, config)
+            })
+        };
+        let altered = alter(client, kind, &name, request.validate_only, change).await;
+        responses.push(answer(kind, name, altered));
+    }
+    AlterConfigsResponse {
+        responses,
+        ..Default::default()
+    }
+}
+
+fn operate(
+    client: &Client,
+    spec: &mut TopicSpec,
+    config: &IncrementalConfig,
+) -> Result<(), Failure> {
+    let (limits, name) = (client.broker().limits(), &config.name);
+    match config.config_operation {
+        SET => settings::set(spec, limits, name, config.value.as_deref()),
+        DELETE => settings::reset(spec, limits, name),
+        other => {
+            let message = format!("operation {other} on {name}; known: SET (0) and DELETE (1)");
+            Err((ErrorCode::InvalidConfig, message))
+        }
+    }
+}
+
+/// Changes one topic, whole or not at all.
+async fn alter(
+    client: &Client,
+    kind: i8,
+    name: &str,
+    validate_only: bool,
+    change: impl FnOnce(&mut TopicSpec) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if kind != TOPIC {
+        let message = format!("resource type {kind}; settings can be altered of topics (2) only");
+        return Err((ErrorCode::InvalidRequest, message));
+    }
+    let topic = names::topic(client.broker(), name).ok_or_else(|| {
+        let message = format!("no topic `{name}`");
+        (ErrorCode::UnknownTopicOrPartition, message)
+    })?;
+    let mut spec = topic.spec();
+    let before: Retention = spec.retention;
+    change(&mut spec)?;
+    if validate_only || spec.retention == before {
+        return Ok(());
+    }
+    let altered = client
+        .broker()
+        .set_retention(NAMESPACE, name, spec.retention);
+    altered.await.map_err(|error| failure_of(&error))
+}
+
+fn answer(kind: i8, name: String, altered: Result<(), Failure>) -> AlteredResource {
+    let (code, message) = match altered {
+        Ok(()) => (ErrorCode::None, None),
+        Err((code, message)) => (code, Some(message)),
+    };
+    AlteredResource {
+        error_code: code.number(),
+        error_message: message,
+        resource_type: kind,
+        resource_name: name,
+    }
+}

@@ -1,0 +1,180 @@
+//! What a topic keeps, under Kafka's names.
+
+use standpipe_core::broker::Retention;
+
+use super::*;
+use crate::codec::api::{configs::*, topics::*};
+
+async fn create(socket: &mut TcpStream, name: &str, configs: &[(&str, &str)]) -> CreatedTopic {
+    let configs = configs.iter().map(|(name, value)| CreatableConfig {
+        name: (*name).into(),
+        value: Some((*value).into()),
+    });
+    let asked = CreateTopicsRequest {
+        topics: vec![CreatableTopic {
+            name: name.into(),
+            num_partitions: -1,
+            replication_factor: -1,
+            configs: configs.collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let created: CreateTopicsResponse = ask(socket, ApiKey::CreateTopics, 7, &asked).await;
+    created.topics[0].clone()
+}
+
+/// Values of settings, and whether each is the default.
+async fn described(socket: &mut TcpStream, names: &[&str]) -> Vec<(String, bool)> {
+    let keys = names.iter().map(|name| (*name).to_owned()).collect();
+    let asked = DescribeConfigsRequest {
+        resources: vec![ConfigResource {
+            resource_type: 2,
+            resource_name: "t".into(),
+            configuration_keys: Some(keys),
+        }],
+        ..Default::default()
+    };
+    let said: DescribeConfigsResponse = ask(socket, ApiKey::DescribeConfigs, 4, &asked).await;
+    let configs = said.results[0].configs.iter();
+    configs
+        .map(|config| (config.value.clone().unwrap(), config.config_source == 5))
+        .collect()
+}
+
+async fn change(
+    socket: &mut TcpStream,
+    name: &str,
+    operation: i8,
+    value: Option<&str>,
+) -> AlteredResource {
+    let asked = IncrementalAlterConfigsRequest {
+        resources: vec![IncrementalResource {
+            resource_type: 2,
+            resource_name: "t".into(),
+            configs: vec![IncrementalConfig {
+                name: name.into(),
+                config_operation: operation,
+                value: value.map(Into::into),
+            }],
+        }],
+        validate_only: false,
+    };
+    let key = ApiKey::IncrementalAlterConfigs;
+    let altered: AlterConfigsResponse = ask(socket, key, 1, &asked).await;
+    altered.responses[0].clone()
+}
+
+const LIMITS: [&str; 2] = ["retention.bytes", "retention.ms"];
+const WEEK: u64 = 604_800_000;
+
+#[tokio::test]
+async fn a_topic_keeps_what_its_settings_say_and_describes_them() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    for (name, configs, kept) in [
+        ("none", &[][..], Retention::Time { ms: WEEK }),
+        (
+            "ms",
+            &[("retention.ms", "5000")],
+            Retention::Time { ms: 5000 },
+        ),
+        ("all", &[("retention.ms", "-1")], Retention::Forever),
+        (
+            "bytes",
+            &[("retention.bytes", "1000"), ("retention.ms", "-1")],
+            Retention::Size { octets: 1000 },
+        ),
+        (
+            "t",
+            &[("cleanup.policy", "delete"), ("retention.bytes", "1000")],
+            Retention::Both {
+                ms: WEEK,
+                octets: 1000,
+            },
+        ),
+    ] {
+        let created = create(&mut socket, name, configs).await;
+        assert_eq!(created.error_code, 0, "{created:?}");
+        let topic = served.broker.topic(NAMESPACE, name).unwrap();
+        assert_eq!(topic.retention(), kept, "{name}");
+    }
+    let said = described(&mut socket, &LIMITS).await;
+    let (bytes, ms) = (("1000".to_owned(), false), (WEEK.to_string(), true));
+    assert_eq!(said, [bytes, ms]);
+}
+
+#[tokio::test]
+async fn what_is_not_implemented_is_refused_by_name() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    for (name, value) in [
+        ("cleanup.policy", "compact"),
+        ("cleanup.policy", "compact,delete"),
+        ("retention.bytes", "-2"),
+        ("retention.ms", "7d"),
+        ("segment.bytes", "1000"),
+    ] {
+        let refused = create(&mut socket, "t", &[(name, value)]).await;
+        assert_eq!(refused.error_code, ErrorCode::InvalidConfig.number());
+        let message = refused.error_message.unwrap();
+        assert!(message.contains(name), "{message}");
+        assert!(served.broker.topic(NAMESPACE, "t").is_none());
+    }
+}
+
+#[tokio::test]
+async fn settings_are_changed_one_by_one_or_replaced() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[]).await;
+    let topic = served.broker.topic(NAMESPACE, "t").unwrap();
+    let set = change(&mut socket, "retention.bytes", 0, Some("1000")).await;
+    assert_eq!(set.error_code, 0);
+    assert_eq!(topic.retention().octets(), Some(1000));
+    assert_eq!(topic.retention().ms(), Some(WEEK), "the other one stays");
+    change(&mut socket, "retention.ms", 0, Some("-1")).await;
+    assert_eq!(topic.retention(), Retention::Size { octets: 1000 });
+    change(&mut socket, "retention.ms", 1, None).await;
+    assert_eq!(topic.retention().ms(), Some(WEEK), "deleted is the default");
+    for (name, operation, value) in [
+        ("cleanup.policy", 0, "compact"),
+        ("cleanup.policy", 2, "compact"),
+        ("retention.bytes", 0, "much"),
+    ] {
+        let refused = change(&mut socket, name, operation, Some(value)).await;
+        assert_eq!(refused.error_code, ErrorCode::InvalidConfig.number());
+    }
+    let replace = AlterConfigsRequest {
+        resources: vec![AlterResource {
+            resource_type: 2,
+            resource_name: "t".into(),
+            configs: vec![AlterConfig {
+                name: "retention.ms".into(),
+                value: Some("5000".into()),
+            }],
+        }],
+        validate_only: false,
+    };
+    let replaced: AlterConfigsResponse = ask(&mut socket, ApiKey::AlterConfigs, 2, &replace).await;
+    assert_eq!(replaced.responses[0].error_code, 0);
+    assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+}
+
+#[tokio::test]
+async fn a_settled_topic_stays_so_when_its_description_is_sent_back() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let mut spec = standpipe_core::broker::TopicSpec::new(NAMESPACE, "t");
+    spec.retention = Retention::Settled;
+    let topic = served.broker.create_topic(spec).await.unwrap();
+    for ((value, _), name) in described(&mut socket, &LIMITS)
+        .await
+        .into_iter()
+        .zip(LIMITS)
+    {
+        let set = change(&mut socket, name, 0, Some(&value)).await;
+        assert_eq!((set.error_code, &*value), (0, "-1"));
+    }
+    assert_eq!(topic.retention(), Retention::Settled);
+}

@@ -1,0 +1,72 @@
+//! The broker from inside: what no adapter can bring about at will.
+
+mod durability;
+mod holes;
+mod retention;
+mod settled;
+
+use std::sync::Arc;
+
+use super::{
+    Admission, Broker, Content, Delivery, LaneId, Mode, Options, Publish, Retention, Subscription,
+    Target, Topic, TopicSpec,
+};
+use crate::{
+    codec::Codecs,
+    driver::StartAt,
+    id::{Offset, PartitionId},
+    message::Message,
+    native::NativeCodec,
+    store::{Commit, Durability, MemoryStore, Op},
+};
+
+const P0: PartitionId = PartitionId(0);
+
+async fn open(store: &Arc<MemoryStore>) -> Broker {
+    let store = store.clone();
+    let opened = Broker::open(store, Codecs::default(), Options::default());
+    opened.await.unwrap()
+}
+
+async fn topic(broker: &Broker, retention: Retention) -> Arc<Topic> {
+    let mut spec = TopicSpec::new("/", "t");
+    spec.retention = retention;
+    broker.create_topic(spec).await.unwrap()
+}
+
+async fn publish(broker: &Broker, count: u64) {
+    for n in 0..count {
+        let published = broker.publish(Publish {
+            namespace: "/",
+            target: Target::Topic("t"),
+            draft: NativeCodec::encode(&Message::new(n.to_string())),
+            key: None,
+            lane: LaneId(0),
+            durability: Some(Durability::Disk),
+            admission: Admission::none(),
+        });
+        published.unwrap().confirm.wait().await.unwrap();
+    }
+}
+
+async fn lease(broker: &Broker, topic: &Arc<Topic>, name: &str) -> Arc<Subscription> {
+    let made = broker.ensure_subscription(topic, name, Mode::Lease, StartAt::Earliest);
+    made.await.unwrap()
+}
+
+/// Forgets behind the broker's back, as its janitor does.
+fn forget(broker: &Broker, topic: &Topic, range: std::ops::Range<u64>) {
+    let log = topic.partition(P0).unwrap().log;
+    let range = Offset(range.start)..Offset(range.end);
+    let commit = Commit {
+        ops: vec![Op::Forget { log, range }],
+        durability: Durability::Os,
+        epoch: broker.inner.epoch,
+    };
+    topic.store.submit(commit).unwrap();
+}
+
+fn offsets(deliveries: &[Delivery]) -> Vec<u64> {
+    let offsets = deliveries.iter().map(|delivery| delivery.receipt.offset.0);
+    offsets.collect()
+}
