@@ -26,6 +26,7 @@ pub mod quantity;
 pub mod router;
 pub mod session;
 pub mod store;
+pub mod wheel;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};

@@ -13,7 +13,7 @@ use standpipe_core::{
 use standpipe_plugins::{Settings, Step};
 use tokio::sync::watch;
 
-use super::{progress::Shown, take::Take};
+use super::{progress::Shown, schedule::Schedule, take::Take};
 use crate::{
     exit::{Exit, Failure},
     signal,
@@ -29,6 +29,7 @@ pub(crate) struct Carry {
     pub(crate) drain: bool,
     pub(crate) count: Option<NonZeroU64>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) schedule: Schedule,
 }
 
 impl Carry {
@@ -48,6 +49,7 @@ impl Carry {
             drain: false,
             count: None,
             steps: Vec::new(),
+            schedule: Schedule::default(),
         })
     }
 
@@ -92,6 +94,9 @@ impl Carry {
         for step in &self.steps {
             let transform = step.build(Settings::default()).map_err(Failure::usage)?;
             builder = builder.transform_shared(transform);
+        }
+        if !self.schedule.is_empty() {
+            builder = builder.transform(self.schedule);
         }
         Ok(builder.build()?)
     }

@@ -5,6 +5,7 @@ mod check;
 mod cp;
 mod progress;
 mod publish;
+mod schedule;
 mod serve;
 mod serve_talk;
 #[cfg(feature = "native")]

@@ -1,8 +1,11 @@
 //! `standpipe pub`: stdin to an address.
 
-use clap::Args;
+use std::time::Duration;
 
-use super::carry::Carry;
+use clap::Args;
+use standpipe_core::quantity::parse_duration;
+
+use super::{carry::Carry, schedule::Schedule};
 use crate::exit::Failure;
 
 /// Publish what comes on stdin: an envelope a line, or with --lines a payload a line
@@ -20,13 +23,29 @@ pub(crate) struct Pub {
     /// Each line of stdin is a payload, not an envelope
     #[arg(long)]
     lines: bool,
+
+    /// Deliver each message only after this time, such as 10s, 5m or 1h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    delay: Option<Duration>,
+
+    /// A message that nobody took within this time expires, such as 10s, 5m or 1h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    ttl: Option<Duration>,
 }
 
 impl Pub {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let registry = standpipe::registry();
         let stdin = if self.lines { "-?format=lines" } else { "-" };
-        let carry = Carry::new(&registry, stdin, &self.address)?;
+        let mut carry = Carry::new(&registry, stdin, &self.address)?;
+        carry.schedule = Schedule {
+            delay: self.delay,
+            ttl: self.ttl,
+        };
+        carry
+            .schedule
+            .check(carry.to.scheme())
+            .map_err(Failure::usage)?;
         carry.run(&registry).await
     }
 }

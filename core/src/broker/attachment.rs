@@ -50,6 +50,7 @@ pub(super) struct Outbox {
     message_limit: usize,
     byte_limit: usize,
     wake: Arc<Notify>,
+    credit: Arc<Credit>,
 }
 
 /// Where the pump puts deliveries.
@@ -97,6 +98,7 @@ impl Outbox {
 
     /// A grant that came to nothing.
     pub(super) fn forget(&self) {
+        self.credit.nothing_came();
         self.take_out(1, 0);
     }
 }
@@ -126,6 +128,7 @@ impl Broker {
             message_limit: limits.outbox_messages,
             byte_limit: limits.outbox_bytes,
             wake: subscription.wake.clone(),
+            credit: attach.credit.clone(),
         });
         let room = Arc::new(Room {
             credit: attach.credit.clone(),

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{LogId, PartitionId, SubscriptionId, TopicId},
     store::{Expect, Op},
+    wheel::{Bucket, bucket_log},
 };
 
 pub(super) const TOPICS: &[u8] = b"t/";
@@ -15,6 +16,7 @@ pub(super) const SUBSCRIPTIONS: &[u8] = b"s/";
 pub(super) const EXCHANGES: &[u8] = b"x/";
 pub(super) const BINDINGS: &[u8] = b"b/";
 pub(super) const PRODUCERS: &[u8] = b"p/";
+pub(super) const BUCKETS: &[u8] = b"d/";
 pub(super) const EPOCH: &[u8] = b"m/epoch";
 pub(super) const PRODUCER_IDS: &[u8] = b"m/producer-ids";
 
@@ -80,6 +82,32 @@ pub(super) fn parse_producer(key: &[u8]) -> Option<(LogId, i64)> {
         partition: PartitionId(u32::from_be_bytes(*partition)),
     };
     Some((log, i64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+/// A bucket comes into being; its log has this number.
+pub(super) fn put_bucket(topic: TopicId, bucket: Bucket, number: u32) -> Op {
+    Op::PutIf {
+        key: bucket.key(BUCKETS, topic),
+        expect: Expect::Any,
+        value: Some(Bytes::copy_from_slice(&number.to_be_bytes())),
+    }
+}
+
+/// A bucket goes, with its log.
+pub(super) fn drop_bucket(topic: TopicId, bucket: Bucket, number: u32) -> [Op; 2] {
+    let log = bucket_log(topic, number);
+    [Op::DropLog { log }, remove(bucket.key(BUCKETS, topic))]
+}
+
+/// Reads what [`put_bucket`] wrote.
+pub(super) fn read_bucket(key: &[u8], value: &[u8]) -> Result<(TopicId, Bucket, u32)> {
+    let bucket = Bucket::parse(BUCKETS, key);
+    let number = <[u8; 4]>::try_from(value).ok().map(u32::from_be_bytes);
+    let (Some((topic, bucket)), Some(number)) = (bucket, number) else {
+        let message = "the record of a bucket of delayed or expiring messages does not read";
+        return Err(Error::new(ErrorKind::Corrupt, "open broker", message));
+    };
+    Ok((topic, bucket, number))
 }
 
 pub(super) fn put(key: Bytes, value: &impl Serialize) -> Op {

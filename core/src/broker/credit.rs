@@ -74,6 +74,14 @@ impl Credit {
         }
     }
 
+    /// A message was granted, and nothing came of it: an explicit grant stands again. A window has
+    /// its room back already, since the lease has ended.
+    pub(super) fn nothing_came(&self) {
+        if self.kind == Kind::Grants {
+            self.untake();
+        }
+    }
+
     /// Takes back a take that came to nothing.
     pub(super) fn untake(&self) {
         let was = self.used.fetch_sub(1, Ordering::SeqCst);

@@ -13,6 +13,7 @@ use super::{
     completion::Completions,
     janitor::Janitor,
     partition::Partition,
+    timekeeper::Timekeeper,
 };
 use crate::{
     codec::Codecs,
@@ -52,6 +53,7 @@ impl Broker {
             state: RwLock::new(State::default()),
             admin: tokio::sync::Mutex::new(()),
             janitor: Janitor::default(),
+            timekeeper: Arc::default(),
             next_owner: 1.into(),
             producer_ids: Mutex::default(),
             closing: CancellationToken::new(),
@@ -59,6 +61,7 @@ impl Broker {
         let broker = Self { inner };
         broker.load().await?;
         broker.inner.janitor.start(&broker.inner);
+        Timekeeper::start(&broker.inner);
         Ok(broker)
     }
 
@@ -155,6 +158,7 @@ impl Broker {
         for (key, value) in scan(&*store, catalog::SUBSCRIPTIONS).await? {
             self.load_subscription(catalog::read(&key, &value)?).await?;
         }
+        self.load_buckets().await?;
         self.load_router().await
     }
 
@@ -193,6 +197,17 @@ impl Broker {
             .subscriptions
             .write()
             .insert(name.into(), subscription);
+        Ok(())
+    }
+
+    async fn load_buckets(&self) -> Result<()> {
+        for (key, value) in scan(&*self.inner.store, catalog::BUCKETS).await? {
+            let (topic, bucket, number) = catalog::read_bucket(&key, &value)?;
+            if let Some(topic) = self.topic_by_id(topic) {
+                topic.wheel.lock().restore(bucket, number);
+                self.inner.timekeeper.arm(topic.id(), bucket.opens_at());
+            }
+        }
         Ok(())
     }
 

@@ -12,8 +12,11 @@ mod catalog;
 mod completion;
 mod confirm;
 mod credit;
+mod delay;
 mod delivery;
 mod exchange;
+mod expiry;
+mod filing;
 mod group;
 mod janitor;
 mod lifecycle;
@@ -24,12 +27,14 @@ mod publish;
 mod pump;
 mod queue;
 mod reader;
+mod refile;
 mod retention;
 mod snapshots;
 mod spec;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod timekeeper;
 mod topic;
 mod topics;
 
@@ -93,6 +98,7 @@ pub(crate) struct Inner {
     admission: admission::Gate,
     completions: completion::Completions,
     janitor: janitor::Janitor,
+    timekeeper: Arc<timekeeper::Timekeeper>,
     next_owner: AtomicU64,
     producer_ids: Mutex<lifecycle::IdBlock>,
     closing: CancellationToken,

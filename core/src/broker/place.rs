@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::{
     Admission, Broker, Confirm, Topic,
     completion::{Completion, Due, Effect},
+    expiry::note_expiry,
     partition::Partition,
 };
 use crate::{
@@ -94,8 +95,13 @@ impl Broker {
             log: stop.partition.log,
             draft: draft.clone(),
         });
+        let mut ops: Vec<_> = appends.collect();
+        let mut wheels: SmallVec<[_; 4]> = SmallVec::new();
+        for stop in &sorted {
+            wheels.extend(note_expiry(&mut ops, stop, draft, stop.partition.end()));
+        }
         let submitted = store.submit(Commit {
-            ops: appends.collect(),
+            ops,
             durability: level,
             epoch: self.inner.epoch,
         })?;
@@ -103,6 +109,7 @@ impl Broker {
             stop.partition
                 .extend(placed.base_offset.plus(u64::from(draft.span)));
         }
+        wheels.into_iter().for_each(|wheel| wheel.done(self, None));
         drop(tails);
         Ok(submitted)
     }
@@ -116,12 +123,17 @@ impl Broker {
         level: Durability,
     ) -> Result<(Submitted, u32)> {
         let (span, log) = (draft.span, stop.partition.log);
-        ops.push(Op::Append { log, draft });
+        let append_at = ops.len();
+        let filing = note_expiry(&mut ops, stop, &draft, stop.partition.end());
+        ops.insert(append_at, Op::Append { log, draft });
         let submitted = stop.topic.store.submit(Commit {
             ops,
             durability: level,
             epoch: self.inner.epoch,
         })?;
+        if let Some(filing) = filing {
+            filing.done(self, None);
+        }
         let end = submitted.placed[0].base_offset.plus(u64::from(span));
         stop.partition.extend(end);
         Ok((submitted, span))

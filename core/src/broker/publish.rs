@@ -6,12 +6,13 @@ use smallvec::SmallVec;
 
 use super::{
     Admission, Broker, Confirm, Topic,
+    delay::waits_until,
     place::{Stop, Stops},
 };
 use crate::{
     entry::Draft,
     error::{Error, ErrorKind, Result},
-    id::{Offset, PartitionId},
+    id::{Millis, Offset, PartitionId},
     message::Headers,
     partitioner::{murmur2, partition_of},
     store::Durability,
@@ -61,7 +62,7 @@ pub struct Publish<'a> {
 pub struct Published {
     /// How many topics it went to; 0 is unroutable.
     pub routed: usize,
-    /// The place in the first of them.
+    /// The place in the first of them; none for what is to be delivered later.
     pub place: Option<(PartitionId, Offset)>,
     /// Resolves once it is durable, and readers can see it.
     pub confirm: Confirm,
@@ -85,6 +86,14 @@ impl Broker {
         };
         let (at, routed) = (first.at, stops.len());
         let level = publish.durability.unwrap_or_else(|| default_level(&stops));
+        if let Some(due) = waits_until(&publish.draft, Millis::now()) {
+            let (draft, admission) = (&publish.draft, publish.admission);
+            return Ok(Published {
+                routed,
+                place: None,
+                confirm: self.submit_delayed(stops, draft, due, level, admission)?,
+            });
+        }
         let (base, confirm) = self.submit_all(stops, publish.draft, level, publish.admission)?;
         Ok(Published {
             routed,

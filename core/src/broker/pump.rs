@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
     Content, Delivery, Subscription, Topic,
+    expiry::is_expired,
     subscription::{State, gone},
 };
 use crate::{
@@ -80,6 +81,7 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             .find(grant.receipt.partition, grant.receipt.offset, last)
             .await
         {
+            Ok(Found::Expired) => too_late(subscription, grant),
             Ok(Found::Message(content)) => hand_over(subscription, &topic, grant, content),
             Ok(Found::Nothing(end)) => nothing(subscription, grant, end),
             Err(error) if is_lost(&error) => {
@@ -139,6 +141,10 @@ impl Subscription {
                     self.settle_one(&grant, Settle::Done);
                     self.state.lock().rejected += 1;
                 }
+                Ok(Found::Expired) => {
+                    self.state.lock().expired += 1;
+                    self.settle_one(&grant, Settle::Done);
+                }
                 Err(error) => {
                     self.settle_one(&grant, Settle::Unsent);
                     return Err(error);
@@ -196,6 +202,13 @@ fn nothing(subscription: &Subscription, grant: &Grant, end: Offset) {
     forget(subscription, grant);
 }
 
+/// It expired while it waited its turn, or while somebody held it.
+fn too_late(subscription: &Subscription, grant: &Grant) {
+    subscription.state.lock().expired += 1;
+    subscription.settle_one(grant, Settle::Done);
+    forget(subscription, grant);
+}
+
 fn give_up(subscription: &Subscription, grant: &Grant, settle: Settle) {
     if settle == Settle::Done {
         subscription.state.lock().rejected += 1;
@@ -225,6 +238,7 @@ enum Found {
     Message(Content),
     /// No message from the offset asked for up to this one.
     Nothing(Offset),
+    Expired,
 }
 
 /// Entries read ahead on one partition, and the batch that was decoded last.
@@ -267,6 +281,9 @@ impl<'a> Source<'a> {
         let draft = &entry.draft;
         if draft.flags.contains(Flags::CONTROL) || draft.visible == 0 {
             return Ok(Found::Nothing(entry.end_offset()));
+        }
+        if is_expired(entry, Millis::now()) {
+            return Ok(Found::Expired);
         }
         if draft.span == 1 && draft.visible == 1 {
             return Ok(Found::Message(Content::Raw(entry.clone())));

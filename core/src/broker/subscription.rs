@@ -61,6 +61,7 @@ pub(super) struct State {
     pub(super) pumping: bool,
     pub(super) had_consumers: bool,
     pub(super) rejected: u64,
+    pub(super) expired: u64,
     lost: u64,
     snapshots: Vec<Snapshots>,
 }
@@ -107,6 +108,7 @@ impl Subscription {
                 pumping: false,
                 had_consumers: false,
                 rejected: 0,
+                expired: 0,
                 lost: 0,
                 snapshots,
             }),

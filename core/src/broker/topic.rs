@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lifetime, Retention, Subscription, TopicSpec, partition::Partition};
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId, TopicId},
     store::{Durability, ReadLimit, Store},
+    wheel::Wheel,
 };
 
 /// A topic: partitions, and the subscriptions on them.
@@ -22,6 +23,8 @@ pub struct Topic {
     pub(super) store: Arc<dyn Store>,
     pub(super) partitions: RwLock<Vec<Arc<Partition>>>,
     pub(super) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscription>>>,
+    /// What waits for its time. Locked after tails, in the order of topics.
+    pub(super) wheel: Mutex<Wheel>,
     pub(super) gone: CancellationToken,
 }
 
@@ -51,6 +54,7 @@ impl Topic {
             store,
             partitions: RwLock::new(partitions),
             subscriptions: RwLock::default(),
+            wheel: Mutex::default(),
             gone: CancellationToken::new(),
         }
     }

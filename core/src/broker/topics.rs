@@ -272,6 +272,9 @@ fn drop_ops(topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Vec<Op> {
         .iter()
         .map(|partition| Op::DropLog { log: partition.log });
     let mut ops: Vec<_> = logs.collect();
+    for (bucket, number) in topic.wheel.lock().close() {
+        ops.extend(catalog::drop_bucket(topic.id(), bucket, number));
+    }
     for subscription in subscriptions {
         ops.push(catalog::remove(catalog::subscription(
             topic.id(),

@@ -172,6 +172,19 @@ impl Lane {
         ended
     }
 
+    /// Settles an offset that nobody holds; `false` where it is settled or on lease.
+    pub(super) fn expire(&mut self, offset: Offset) -> bool {
+        if self.cursor.is_settled(offset) || self.leases.contains_key(&offset) {
+            return false;
+        }
+        self.cursor.apply(&Change::Settle(offset..offset.next()));
+        self.returned.remove(&offset);
+        if offset == self.next {
+            self.skip_settled();
+        }
+        true
+    }
+
     pub(super) fn seek(&mut self, to: Offset) -> Vec<Lease> {
         self.cursor.apply(&Change::Seek(to));
         self.returned.clear();

@@ -3,7 +3,7 @@
 use super::{Dispatcher, OwnerId, Receipt, partition_id};
 use crate::{
     cursor::Change,
-    id::{Millis, PartitionId},
+    id::{Millis, Offset, PartitionId},
 };
 
 /// What becomes of a leased message.
@@ -81,6 +81,21 @@ impl Dispatcher {
             }
         }
         released
+    }
+
+    /// Settles those of `offsets` that are neither settled nor on lease; returns how many.
+    pub fn expire(&mut self, partition: PartitionId, offsets: &[Offset]) -> u64 {
+        let mut expired = 0;
+        for offset in offsets.iter().copied() {
+            let Some(lane) = self.lanes.get_mut(partition.0 as usize) else {
+                break;
+            };
+            if lane.expire(offset) {
+                expired += 1;
+                self.push_change(partition, Change::Settle(offset..offset.next()));
+            }
+        }
+        expired
     }
 
     /// Adds a change; an ack behind the last one lengthens it.

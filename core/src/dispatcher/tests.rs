@@ -40,6 +40,7 @@ fn consumer(owner: u64, window: usize) -> ConsumerSpec {
 enum Event {
     Publish(u8, u64),
     Vanish(u8, u64),
+    Expire(u8, Vec<u64>),
     Attach(u64, usize),
     Cancel(usize),
     Poll(usize),
@@ -57,6 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0u8..3, 1u64..40).prop_map(|(p, n)| Event::Publish(p, n)),
         1 => (0u8..3, 1u64..5).prop_map(|(p, n)| Event::Vanish(p, n)),
+        2 => (0u8..3, prop::collection::vec(0u64..200, 1..20)).prop_map(|(p, o)| Event::Expire(p, o)),
         2 => (0u64..4, 1usize..9).prop_map(|(o, w)| Event::Attach(o, w)),
         1 => any::<usize>().prop_map(Event::Cancel),
         6 => (1usize..30).prop_map(Event::Poll),
@@ -193,6 +195,7 @@ impl World {
                 );
                 self.dispatcher.vanish(PartitionId(partition.into()), range);
             }
+            Event::Expire(partition, offsets) => self.expire(partition, offsets),
             Event::Attach(owner, window) => {
                 self.consumers
                     .extend(self.dispatcher.attach(consumer(owner, window)));
@@ -239,6 +242,24 @@ impl World {
         *end += count;
         self.dispatcher
             .advance(PartitionId(partition.into()), Offset(*end));
+    }
+
+    fn expire(&mut self, partition: u8, mut offsets: Vec<u64>) {
+        let at = PartitionId(partition.into());
+        offsets.retain(|offset| *offset < self.ends[partition as usize]);
+        offsets.sort_unstable();
+        offsets.dedup();
+        let offsets: Vec<_> = offsets.into_iter().map(Offset).collect();
+        let leases = &self.dispatcher.lanes[partition as usize].leases;
+        let free = |offset: &&Offset| {
+            !leases.contains_key(offset) && !self.settled.contains(&(at, **offset))
+        };
+        let expected: Vec<_> = offsets.iter().filter(free).copied().collect();
+        let before = self.dispatcher.counts().leased;
+        assert_eq!(self.dispatcher.expire(at, &offsets), expected.len() as u64);
+        assert_eq!(self.dispatcher.counts().leased, before, "leases stay");
+        self.settled
+            .extend(expected.into_iter().map(|offset| (at, offset)));
     }
 
     fn purge(&mut self) {

@@ -10,7 +10,7 @@ use crate::{
     broker::{Broker, Confirm, DEFAULT_NAMESPACE, LaneId, Publish, Target},
     entry::{Draft, Overlay},
     error::{Error, ErrorKind, Result},
-    id::{Offset, PartitionId},
+    id::{Millis, Offset, PartitionId},
     message::{Headers, Message, Text},
     native::NativeCodec,
     store::Durability,
@@ -153,10 +153,6 @@ impl Publisher<'_> {
             let text = format!("a message of {size} octets; the limit is {limit}");
             return refused(ErrorKind::TooLarge, text);
         }
-        if message.props.deliver_at.is_some() {
-            let text = "delivery at a later time is not implemented yet; leave `deliver_at` out";
-            return refused(ErrorKind::Unsupported, text.to_owned());
-        }
         message.check_parts("publish")
     }
 }
@@ -210,6 +206,7 @@ fn draft(messages: &[Message], destination: &Destination) -> Draft {
         return NativeCodec::encode_batch(messages);
     };
     let mut draft = NativeCodec::encode(message);
+    draft.fields.expires_at = expires_at(message, Millis::now());
     if let Destination::Exchange { exchange, key } = destination {
         let overlay = Overlay {
             exchange: Some(Text::from(exchange.as_str())),
@@ -219,6 +216,15 @@ fn draft(messages: &[Message], destination: &Destination) -> Draft {
         draft.fields.overlay = Some(overlay.encode());
     }
     draft
+}
+
+/// A time to live is counted from when the message can be delivered.
+fn expires_at(message: &Message, now: Millis) -> Option<Millis> {
+    let props = &message.props;
+    let from = props.deliver_at.unwrap_or(now).max(now);
+    props
+        .ttl
+        .map(|ttl| Millis(from.0.saturating_add_unsigned(ttl)))
 }
 
 fn no_destination() -> Error {

@@ -244,10 +244,13 @@ impl Log {
             Keep::Since(_) => 0,
         };
         let goes = |entry: &&Entry| match keep {
+            // An entry that lies across the limit stays: a batch is larger than a small limit.
             Keep::Octets(_) => {
-                let more = over > 0;
-                over = over.saturating_sub(entry.body().len() as u64);
-                more
+                let left = over.checked_sub(entry.body().len() as u64);
+                left.is_some_and(|left| {
+                    over = left;
+                    true
+                })
             }
             Keep::Since(at) => entry.appended < at,
         };
@@ -333,6 +336,22 @@ mod tests {
         assert_eq!(read[0].base_offset, Offset(10));
         assert!(store.read(log, Offset(20), limit).await.unwrap().is_empty());
         assert!(store.read(log, Offset(21), limit).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_size_leaves_the_entry_that_lies_across_it() {
+        let store = MemoryStore::new();
+        let log = LogId {
+            topic: TopicId::random(),
+            partition: PartitionId(0),
+        };
+        let draft = Draft::batch(Format::NATIVE, Bytes::from_static(&[0; 100]), 10);
+        let append = Op::Append { log, draft };
+        store.submit(commit(vec![append; 3])).unwrap();
+        for (octets, below) in [(0, 30), (1, 20), (100, 20), (101, 10), (300, 0), (999, 0)] {
+            let point = store.trim_point(log, Keep::Octets(octets)).await.unwrap();
+            assert_eq!(point, Offset(below), "for {octets} octets");
+        }
     }
 
     #[tokio::test]

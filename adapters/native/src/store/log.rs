@@ -393,8 +393,9 @@ impl Log {
             let mut over = newer - octets;
             let slots = self.index.from(from);
             let kept = slots.skip_while(|(_, slot)| {
-                let goes = over > 0;
-                over = over.saturating_sub(u64::from(slot.extent.body_length));
+                let octets = u64::from(slot.extent.body_length);
+                let goes = over >= octets; // one that lies across the limit stays
+                over -= octets.min(over);
                 goes
             });
             let first = kept.map(|(base, _)| base).next();

@@ -1,0 +1,196 @@
+//! Emptying buckets that are open: what is due goes where it belongs, the rest to narrower slots.
+//!
+//! In pieces of bounded size. Each piece is one commit, which appends it and takes it out of the
+//! bucket: a crash leaves it in one place, and never in two.
+
+use std::sync::Arc;
+
+use super::{
+    Admission, Broker, Mode, Topic, catalog, expiry,
+    filing::FilingIn,
+    place::{Stop, Stops},
+};
+use crate::{
+    entry::Entry,
+    error::Result,
+    id::{LogId, Millis, Offset},
+    store::{Commit, Durability, Op, Placed, ReadLimit, Submitted},
+    wheel::{Bucket, Kind, bucket_log},
+};
+
+/// What is moved in one commit.
+const PIECE: ReadLimit = ReadLimit {
+    bytes: 4 << 20,
+    entries: 4096,
+};
+
+/// The entries of a bucket that are moved together, and what follows from their being gone.
+struct Piece {
+    bucket: Bucket,
+    entries: Vec<Entry>,
+    gone: Vec<Op>,
+    emptied: Option<Bucket>,
+}
+
+impl Broker {
+    /// Empties every bucket of a topic that is open at `now`.
+    pub(super) async fn turn_wheel(&self, topic: &Arc<Topic>, now: Millis) -> Result<()> {
+        loop {
+            let open = {
+                let mut wheel = topic.wheel.lock();
+                wheel.advance(now);
+                wheel.open()
+            };
+            if open.is_empty() {
+                return Ok(());
+            }
+            for (bucket, number) in open {
+                self.empty(topic, bucket, bucket_log(topic.id(), number))
+                    .await?;
+            }
+        }
+    }
+
+    async fn empty(&self, topic: &Arc<Topic>, bucket: Bucket, log: LogId) -> Result<()> {
+        let bounds = topic.store.bounds(log).await?;
+        let mut from = bounds.start;
+        while !topic.is_gone() {
+            let entries = match from < bounds.end {
+                true => topic.store.read(log, from, PIECE).await?,
+                false => Vec::new(),
+            };
+            let end = entries.last().map_or(bounds.end, Entry::end_offset);
+            let last = end >= bounds.end;
+            let piece = Piece {
+                bucket,
+                entries,
+                gone: gone(topic, bucket, log, end, last),
+                emptied: last.then_some(bucket),
+            };
+            match bucket.kind {
+                Kind::Delivery => self.deliver_piece(topic, piece).await?,
+                Kind::Expiry => self.expire_piece(topic, piece).await?,
+            }
+            if last {
+                break;
+            }
+            from = end;
+        }
+        Ok(())
+    }
+
+    /// Messages that are due get their offsets, in the order of their times.
+    async fn deliver_piece(&self, topic: &Arc<Topic>, mut piece: Piece) -> Result<()> {
+        piece
+            .entries
+            .sort_by_key(|entry| (entry.draft.fields.deliver_at, entry.base_offset));
+        let at = piece.bucket.partition;
+        let partition = topic.partition(at)?;
+        let stop = Stop {
+            topic: topic.clone(),
+            at,
+            partition: partition.clone(),
+        };
+        let confirm = {
+            let _tail = partition.tail.lock();
+            let start = partition.end();
+            let Some(mut filing) = FilingIn::begin(topic) else {
+                return Ok(());
+            };
+            let (mut ops, mut later, mut end) = (Vec::new(), Vec::new(), start);
+            for Entry { draft, .. } in piece.entries {
+                let due = draft.fields.deliver_at.unwrap_or_default();
+                let Some(draft) = filing.file(&mut later, Kind::Delivery, at, due, draft) else {
+                    continue;
+                };
+                if let Some(expires) = draft.fields.expires_at {
+                    let note = expiry::note(end, expires);
+                    filing.file_at_least(&mut later, Kind::Expiry, at, expires, note);
+                }
+                end = end.plus(u64::from(draft.span));
+                let log = partition.log;
+                ops.push(Op::Append { log, draft });
+            }
+            ops.extend(later);
+            ops.extend(piece.gone);
+            let submitted = topic.store.submit(self.moving(ops))?;
+            partition.extend(end);
+            filing.done(self, piece.emptied);
+            self.moved(&submitted, stop, start, end)
+        };
+        confirm.await
+    }
+
+    /// Messages that expire are settled where nobody holds them.
+    async fn expire_piece(&self, topic: &Arc<Topic>, piece: Piece) -> Result<()> {
+        let now = topic.wheel.lock().now();
+        let notes: Result<Vec<_>> = piece.entries.iter().map(expiry::read_note).collect();
+        let (due, later): (Vec<_>, Vec<_>) = notes?.into_iter().partition(|(_, due)| *due <= now);
+        let at = piece.bucket.partition;
+        let mut offsets: Vec<_> = due.into_iter().map(|(offset, _)| offset).collect();
+        offsets.sort_unstable();
+        // Persisted first, in a commit before that which forgets the notes.
+        for subscription in topic.subscriptions() {
+            if subscription.mode() != Mode::Positional {
+                subscription.expire(at, &offsets)?;
+            }
+        }
+        let submitted = {
+            let Some(mut filing) = FilingIn::begin(topic) else {
+                return Ok(());
+            };
+            let mut ops = Vec::new();
+            for (offset, due) in later {
+                let note = expiry::note(offset, due);
+                filing.file_at_least(&mut ops, Kind::Expiry, at, due, note);
+            }
+            ops.extend(piece.gone);
+            let submitted = topic.store.submit(self.moving(ops))?;
+            filing.done(self, piece.emptied);
+            submitted
+        };
+        // Nobody waits for a settlement by time; the store's own pace is the limit.
+        topic.store.durable(submitted.seq, Durability::Os).await
+    }
+
+    fn moving(&self, ops: Vec<Op>) -> Commit {
+        Commit {
+            ops,
+            durability: Durability::Disk,
+            epoch: self.inner.epoch,
+        }
+    }
+
+    /// What follows the move, once it is on disk: readers see what is due.
+    fn moved(
+        &self,
+        submitted: &Submitted,
+        stop: Stop,
+        start: Offset,
+        end: Offset,
+    ) -> super::Confirm {
+        let span = u32::try_from(end.0 - start.0).expect("a piece is small");
+        if span == 0 {
+            let store = stop.topic.store.clone();
+            return super::Confirm::durable(store, submitted.seq, Durability::Os);
+        }
+        let whole = Submitted {
+            seq: submitted.seq,
+            placed: vec![Placed {
+                base_offset: start,
+                ..submitted.placed[0]
+            }],
+        };
+        let stops = Stops::from_iter([stop]);
+        self.complete(&whole, stops, span, Durability::Disk, Admission::none())
+    }
+}
+
+/// Takes a piece out of its bucket; with the last one the bucket goes.
+fn gone(topic: &Topic, bucket: Bucket, log: LogId, below: Offset, last: bool) -> Vec<Op> {
+    if last {
+        catalog::drop_bucket(topic.id(), bucket, log.partition.0).into()
+    } else {
+        vec![Op::Trim { log, below }]
+    }
+}

@@ -1,0 +1,136 @@
+//! The wheel against a clock that jumps.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A year, in which dues lie; the clock may jump over any part of it.
+const YEAR: i64 = 366 * 86_400_000;
+const P0: PartitionId = PartitionId(0);
+
+#[derive(Debug, Default)]
+struct Model {
+    wheel: Wheel,
+    logs: BTreeMap<u32, Vec<(Millis, usize)>>,
+    /// When each entry came out, and how often it was filed.
+    out: BTreeMap<usize, (Millis, usize)>,
+    filed: BTreeMap<usize, usize>,
+}
+
+impl Model {
+    fn add(&mut self, due: Millis, id: usize) {
+        let mut filing = Filing::default();
+        match self.wheel.place(&mut filing, Kind::Delivery, P0, due) {
+            Place::Due => {
+                let times = self.filed.get(&id).copied().unwrap_or(0);
+                let before = self.out.insert(id, (self.wheel.now, times));
+                assert!(before.is_none(), "once");
+            }
+            Place::Waits { bucket, number, .. } => {
+                assert!(bucket.opens_at() > self.wheel.now, "not open yet");
+                self.logs.entry(number).or_default().push((due, id));
+                *self.filed.entry(id).or_default() += 1;
+            }
+        }
+        self.wheel.filed(filing);
+    }
+
+    fn turn(&mut self, now: Millis) {
+        self.wheel.advance(now);
+        loop {
+            let open = self.wheel.open();
+            if open.is_empty() {
+                break;
+            }
+            for (bucket, number) in open {
+                for (due, id) in self.logs.remove(&number).unwrap_or_default() {
+                    self.add(due, id);
+                }
+                self.wheel.remove(bucket);
+            }
+        }
+    }
+}
+
+fn due() -> impl Strategy<Value = i64> {
+    prop_oneof![0..5_000i64, 0..200_000i64, 0..90_000_000i64, 0..YEAR * 3]
+}
+
+proptest! {
+    #[test]
+    fn every_entry_comes_once_never_early_and_late_by_a_second_at_most(
+        start in -YEAR..YEAR * 60,
+        dues in prop::collection::vec((due(), 0..100_000i64), 1..60),
+    ) {
+        let mut model = Model::default();
+        let mut now = start;
+        let mut wanted = Vec::new();
+        for (id, (wait, pause)) in dues.into_iter().enumerate() {
+            model.turn(Millis(now));
+            model.add(Millis(now + wait), id);
+            wanted.push((now, now + wait));
+            now += pause;
+        }
+        // The driver's own loop: it wakes when the next bucket opens.
+        while let Some(next) = model.wheel.next_opening() {
+            model.turn(next);
+        }
+        for (id, (added, due)) in wanted.into_iter().enumerate() {
+            let (out, times) = model.out[&id];
+            prop_assert!(out.0 >= due, "early by {}", due - out.0);
+            let kept_up = out.0 - due <= 1_000 || out.0 <= added;
+            prop_assert!(kept_up || due < now, "late by {}", out.0 - due);
+            prop_assert!(times <= 6, "filed {times} times");
+        }
+        prop_assert!(model.logs.is_empty());
+    }
+
+    #[test]
+    fn buckets_are_few_however_many_entries_wait(
+        start in 0..YEAR * 60, dues in prop::collection::vec(due(), 1..500),
+    ) {
+        let mut model = Model::default();
+        model.turn(Millis(start));
+        for (id, wait) in dues.into_iter().enumerate() {
+            model.add(Millis(start + wait), id);
+        }
+        prop_assert!(model.wheel.buckets().count() <= 401 + 26 + 62 + 66);
+        let mut numbers: Vec<_> = model.wheel.buckets().map(|(_, number)| number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        prop_assert_eq!(numbers.len(), model.wheel.buckets().count());
+    }
+
+    #[test]
+    fn a_key_names_its_bucket(slot: i64, partition: u32, level in 0usize..4, expiry: bool) {
+        let bucket = Bucket {
+            slot,
+            level: Level::ALL[level],
+            kind: if expiry { Kind::Expiry } else { Kind::Delivery },
+            partition: PartitionId(partition),
+        };
+        let topic = TopicId::random();
+        let parsed = Bucket::parse(b"d/", &bucket.key(b"d/", topic));
+        prop_assert_eq!(parsed, Some((topic, bucket)));
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_opens_nothing_twice() {
+    let mut model = Model::default();
+    model.turn(Millis(10_000));
+    model.add(Millis(10_500), 0);
+    model.turn(Millis(11_000));
+    assert_eq!(model.out[&0].0, Millis(11_000));
+    model.turn(Millis(0));
+    model.add(Millis(10_600), 1);
+    assert_eq!(model.out[&1].0, Millis(11_000));
+}
+
+#[test]
+fn the_end_of_time_has_a_place() {
+    let mut model = Model::default();
+    model.turn(Millis(1_700_000_000_000));
+    model.add(Millis(i64::MAX), 0);
+    assert_eq!(model.wheel.buckets().count(), 1);
+}
