@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use standpipe_native::store::inspect::{Checked, Finding, Inspection, LogStat, Severity};
 
 use super::store::Names;
@@ -143,6 +143,6 @@ fn log_line(
     )
 }
 
-fn some(text: &str) -> Option<Value> {
-    (!text.is_empty()).then(|| text.into())
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }

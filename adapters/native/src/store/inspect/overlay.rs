@@ -132,6 +132,10 @@ impl File for Patched {
         Ok(())
     }
 
+    fn allocate(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn punch(&self, _: u64, _: u64) -> io::Result<()> {
         Ok(())
     }

@@ -59,6 +59,10 @@ impl File for Reading {
         refused()
     }
 
+    fn allocate(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
     fn punch(&self, _: u64, _: u64) -> io::Result<()> {
         refused()
     }
