@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::FlockOperation;
+use rustix::{
+    fs::FlockOperation,
+    process::{Pid, test_kill_process},
+};
 use standpipe_core::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "standpipe-store 1\n";
@@ -71,13 +74,16 @@ impl Lock {
 }
 
 fn held(directory: &Path, file: &mut fs::File) -> Error {
-    let mut pid = String::new();
-    let named = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
-    let who = if named { pid.trim() } else { "(unknown)" };
-    let message = format!(
-        "{} is in use by the process with pid {who}; stop it or choose another directory",
-        directory.display()
-    );
+    let mut text = String::new();
+    let pid = file.read_to_string(&mut text).ok();
+    let pid = pid.and_then(|_| Pid::from_raw(text.trim().parse().ok()?));
+    // One who only reads it does not write its pid: the number is the last owner's then.
+    let runs = |pid: &Pid| test_kill_process(*pid) != Err(rustix::io::Errno::SRCH);
+    let who = match pid.filter(runs) {
+        Some(pid) => format!("the process with pid {pid}; stop it or choose another directory"),
+        None => "a process whose pid is not known here, perhaps `standpipe store`".into(),
+    };
+    let message = format!("{} is in use by {who}", directory.display());
     Error::new(ErrorKind::Denied, OPERATION, message)
 }
 
