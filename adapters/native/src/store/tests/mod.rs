@@ -4,6 +4,7 @@ mod faults;
 mod inspect;
 mod power;
 mod recovery;
+mod reopen;
 mod segments;
 mod sim;
 
