@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Data = 65,
     /// The other end cannot be reached, or went away (`EX_UNAVAILABLE`).
     Unavailable = 69,
+    /// The disk fails again and again (`EX_IOERR`).
+    Io = 74,
     /// The configuration is wrong (`EX_CONFIG`).
     Config = 78,
 }

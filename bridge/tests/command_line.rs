@@ -38,7 +38,7 @@ fn refused(arguments: &[&str], input: &[u8], code: i32, words: &[&str]) {
 
 #[test]
 fn help_is_data_and_shows_an_example_for_every_command() {
-    for command in ["serve", "pub", "sub", "cp", "check", "topic"] {
+    for command in ["serve", "pub", "sub", "cp", "check", "topic", "store"] {
         let output = standpipe(&[command, "--help"], b"");
         assert_eq!(output.status.code(), Some(0));
         let help = String::from_utf8(output.stdout).unwrap();

@@ -8,6 +8,12 @@ mod publish;
 mod schedule;
 mod serve;
 mod serve_talk;
+#[cfg(feature = "native")]
+mod store;
+#[cfg(feature = "native")]
+mod store_dump;
+#[cfg(feature = "native")]
+mod store_talk;
 mod subscribe;
 mod take;
 mod topic;
@@ -51,7 +57,8 @@ Examples:
   standpipe sub 'kafka://127.0.0.1:9092/greetings' --drain   read it as Kafka's clients do
   standpipe cp 'amqp://guest:guest@127.0.0.1:5672/%2f?queue=q' kafka://127.0.0.1:9092/t
 
-Exit codes: 0 done (also after SIGTERM), 64 usage, 65 data, 69 no connection, 78 configuration.";
+Exit codes: 0 done (also after SIGTERM), 64 usage, 65 data, 69 no connection,
+74 a failing disk, 78 configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,6 +68,8 @@ enum Command {
     Cp(cp::Cp),
     Check(check::Check),
     Topic(topic::Topic),
+    #[cfg(feature = "native")]
+    Store(store::Store),
 }
 
 /// Parses the command line, runs the command, and says how it ended.
@@ -86,6 +95,9 @@ impl Command {
     fn log_level(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info,lapin=off",
+            // Its findings say what the store's own lines say.
+            #[cfg(feature = "native")]
+            Self::Store(_) => "warn,standpipe_native=off",
             // The AMQP client's own lines say what our error says.
             _ => "warn,lapin=off",
         }
@@ -104,6 +116,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Cp(cp) => cp.run().await,
             Command::Check(check) => check.run().await,
             Command::Topic(topic) => topic.run().await,
+            #[cfg(feature = "native")]
+            Command::Store(store) => store.run(),
         }
     });
     // A thread that still reads stdin must not hold the end up.

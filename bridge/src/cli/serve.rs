@@ -11,7 +11,10 @@ use standpipe_core::ErrorKind;
 use tokio_util::sync::CancellationToken;
 
 use super::serve_talk;
-use crate::{exit::Failure, open_files, signal};
+use crate::{
+    exit::{Exit, Failure},
+    open_files, signal,
+};
 
 /// Start the broker, and the routes of a configuration
 #[derive(Debug, Args)]
@@ -82,12 +85,10 @@ impl Serve {
         } else {
             serve_talk::greet(&server, &data);
         }
-        let failed = tokio::select! {
-            () = stop.cancelled() => None,
-            error = server.failed() => Some(error),
-        };
-        server.shutdown().await?;
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        let ended = server.run(&stop).await;
+        let closed = server.shutdown().await;
+        ended.map_err(given_up)?;
+        Ok(closed?)
     }
 
     fn settings(&self, config: Config, data: &Path) -> ServerBuilder {
@@ -132,6 +133,14 @@ impl Serve {
 fn refused(error: standpipe_core::Error) -> Failure {
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::Unsupported => Failure::config(error),
+        _ => error.into(),
+    }
+}
+
+/// An end that nobody asked for: a store that cannot be kept open is the disk's fault.
+fn given_up(error: standpipe_core::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Permanent => Failure::new(Exit::Io, error.to_string()),
         _ => error.into(),
     }
 }

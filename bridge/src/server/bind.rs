@@ -19,6 +19,21 @@ pub(crate) struct Bound {
     pub(crate) address: SocketAddr,
 }
 
+impl Bound {
+    /// The listener as it is kept, to be handed out again.
+    ///
+    /// # Errors
+    /// `Transient` where the system does not give it back.
+    pub(super) fn into_std(self) -> Result<(Protocol, std::net::TcpListener)> {
+        let (protocol, address) = (self.protocol, self.address);
+        let listener = self.listener.into_std().map_err(|error| {
+            let message = format!("cannot keep the listener of {protocol} at {address}");
+            Error::new(ErrorKind::Transient, "listen", message).with_source(error)
+        })?;
+        Ok((protocol, listener))
+    }
+}
+
 /// Whether listeners may be reached from other machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Exposure {

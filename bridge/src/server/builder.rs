@@ -1,7 +1,8 @@
 //! How a server is put together before it starts.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
+use futures::future::BoxFuture;
 use standpipe_core::{
     Error, ErrorKind, Result,
     broker::{Broker, Options},
@@ -14,11 +15,21 @@ use crate::{
     config::{Endpoint, RouteConfig},
 };
 
+/// Opens a store, as often as it is asked to.
+#[derive(Clone)]
+struct Opener(Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>>> + Send + Sync>);
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
+}
+
 /// Settings of a [`Server`]; without any it is a broker in memory that listens nowhere.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct ServerBuilder {
-    pub(super) data: Option<PathBuf>,
+    store: Option<Opener>,
     pub(super) endpoints: BTreeMap<Protocol, Endpoint>,
     pub(super) exposure: Exposure,
     pub(super) kafka_advertise: Option<Endpoint>,
@@ -27,8 +38,19 @@ pub struct ServerBuilder {
 
 impl ServerBuilder {
     /// Keeps messages in files in `folder`, which comes into being; else they live in memory.
-    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.data = Some(folder.into());
+    pub fn data(self, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        self.store(move || open_store(folder.clone()))
+    }
+
+    /// Keeps messages in the store that `open` gives. It is asked again after that one failed:
+    /// see [`Store::failed`].
+    pub fn store<F, O>(mut self, open: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Result<Arc<dyn Store>>> + Send + 'static,
+    {
+        self.store = Some(Opener(Arc::new(move || Box::pin(open()))));
         self
     }
 
@@ -63,15 +85,16 @@ impl ServerBuilder {
     /// that is taken, and what the store says.
     pub async fn start(self) -> Result<Server> {
         let bound = bind_all(&self.endpoints, self.exposure).await?;
-        let broker = Broker::open(self.store().await?, codecs(), Options::default()).await?;
-        Server::start(self, bound, broker).await
+        Server::start(self, bound).await
     }
 
-    async fn store(&self) -> Result<Arc<dyn Store>> {
-        match &self.data {
-            Some(folder) => open_store(folder.clone()).await,
-            None => Ok(Arc::new(MemoryStore::new())),
-        }
+    /// Opens the store, and a broker on it.
+    pub(super) async fn open(&self) -> Result<Broker> {
+        let store = match &self.store {
+            Some(Opener(open)) => open().await?,
+            None => Arc::new(MemoryStore::new()),
+        };
+        Broker::open(store, codecs(), Options::default()).await
     }
 }
 

@@ -6,11 +6,15 @@ mod frontends;
 mod http;
 mod pages;
 mod protocol;
+mod reopen;
+mod serving;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+};
 
-use standpipe_core::{Error, ErrorKind, Result, broker::Broker, driver::Registry};
-use tokio::{net::TcpListener, task::JoinSet};
+use standpipe_core::{Result, broker::Broker, driver::Registry};
 use tokio_util::sync::CancellationToken;
 
 pub use bind::Exposure;
@@ -18,22 +22,19 @@ pub use builder::ServerBuilder;
 pub use protocol::Protocol;
 
 use bind::Bound;
-use pages::ServerPages;
+use reopen::Failures;
+use serving::{Serving, Trouble};
 
 use crate::route::Routes;
-
-/// How long frontends and routes may take to end once they are asked to.
-const STOP_TIME: Duration = Duration::from_secs(10);
 
 /// A broker that runs: its frontends serve, its routes carry.
 #[derive(Debug)]
 pub struct Server {
-    broker: Broker,
+    settings: ServerBuilder,
     addresses: BTreeMap<Protocol, SocketAddr>,
-    registry: Registry,
-    routes: Routes,
-    frontends: JoinSet<Result<()>>,
-    stop: CancellationToken,
+    /// Kept beside the frontends' own handles, so that connections wait while the store reopens.
+    listeners: Vec<(Protocol, TcpListener)>,
+    serving: Serving,
 }
 
 impl Server {
@@ -42,10 +43,10 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// The broker inside.
+    /// The broker inside; another one once the store was opened again.
     #[must_use]
     pub fn broker(&self) -> &Broker {
-        &self.broker
+        &self.serving.broker
     }
 
     /// Where a protocol is served; `None` where it is not.
@@ -57,30 +58,31 @@ impl Server {
     /// All drivers of this build; `standpipe:///TOPIC` is the broker of this server.
     #[must_use]
     pub fn registry(&self) -> &Registry {
-        &self.registry
+        &self.serving.registry
     }
 
     /// The routes and the state that each is in.
     #[must_use]
     pub fn routes(&self) -> &Routes {
-        &self.routes
+        &self.serving.routes
     }
 
-    /// Returns when a frontend fails, which none does by itself; else never. Cancel safe.
+    /// Serves until `stop`. Where the store fails, connections end, it is opened again, and the
+    /// same listeners are served from it. [`Server::shutdown`] comes next, however this ends.
     ///
     /// # Errors
-    /// What the frontend said.
-    pub async fn failed(&mut self) -> Error {
-        loop {
-            match self.frontends.join_next().await {
-                Some(Ok(Err(error))) => return error,
-                Some(Err(panic)) => {
-                    return Error::new(ErrorKind::Closed, "serve", panic.to_string());
+    /// `Permanent` where the store fails again and again; what a frontend said that failed.
+    pub async fn run(&mut self, stop: &CancellationToken) -> Result<()> {
+        let mut failures = Failures::default();
+        let serving = async {
+            loop {
+                match self.serving.trouble().await {
+                    Trouble::Frontend(error) => return Err(error),
+                    Trouble::Store(error) => self.reopen(&mut failures, error).await?,
                 }
-                Some(Ok(Ok(()))) => {}
-                None => std::future::pending().await,
             }
-        }
+        };
+        stop.run_until_cancelled(serving).await.unwrap_or(Ok(()))
     }
 
     /// Ends routes, then frontends, then the broker: what was acked is kept, leases go back.
@@ -88,54 +90,20 @@ impl Server {
     /// # Errors
     /// What the store said when it was closed.
     pub async fn shutdown(mut self) -> Result<()> {
-        self.routes.stop(STOP_TIME).await;
-        self.stop.cancel();
-        let ended = async { while self.frontends.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_TIME, ended).await.is_err() {
-            tracing::warn!("connections did not end in time and are cut");
-            self.frontends.abort_all();
-        }
-        self.broker.shutdown().await
+        self.listeners.clear();
+        self.serving.stop().await
     }
 
-    async fn start(settings: ServerBuilder, bound: Vec<Bound>, broker: Broker) -> Result<Self> {
-        let registry = crate::registry_over(&broker);
-        let mut server = Self {
-            addresses: bound.iter().map(|b| (b.protocol, b.address)).collect(),
-            routes: Routes::prepare(&settings.routes, &registry)?,
-            registry,
-            broker,
-            frontends: JoinSet::new(),
-            stop: CancellationToken::new(),
-        };
-        for Bound {
-            protocol, listener, ..
-        } in bound
-        {
-            server.serve(protocol, listener, &settings)?;
-        }
-        server.routes.start();
-        Ok(server)
-    }
-
-    fn serve(
-        &mut self,
-        protocol: Protocol,
-        listener: TcpListener,
-        settings: &ServerBuilder,
-    ) -> Result<()> {
-        let (broker, stop) = (self.broker.clone(), self.stop.clone());
-        if protocol == Protocol::Http {
-            let pages = Arc::new(ServerPages::new(broker, self.routes.states()));
-            self.frontends.spawn(async move {
-                http::serve(listener, pages, stop).await;
-                Ok(())
-            });
-            return Ok(());
-        }
-        let frontend = frontends::frontend(protocol, settings)?;
-        self.frontends
-            .spawn(async move { frontend.serve(listener, broker, stop).await });
-        Ok(())
+    async fn start(settings: ServerBuilder, bound: Vec<Bound>) -> Result<Self> {
+        let broker = settings.open().await?;
+        let addresses = bound.iter().map(|b| (b.protocol, b.address)).collect();
+        let listeners = bound.into_iter().map(Bound::into_std);
+        let listeners = listeners.collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            serving: Serving::start(&settings, &listeners, broker)?,
+            settings,
+            addresses,
+            listeners,
+        })
     }
 }

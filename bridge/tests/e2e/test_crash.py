@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from clients.confluent_client import create_topic, read, watermarks
+from clients.confluent_client import create_topic, produce, read, watermarks
 from clients.pika_client import channel, closes_channel, get, publish, ready, take
 from crash import AmqpProducer, AmqpWorker, GrpcWorker, KafkaCommitter, KafkaProducer, Ledger
 from harness import until
@@ -119,6 +119,17 @@ def test_nothing_acked_is_lost_over_kills(durable):
     assert [m.offset() for m in records] == list(range(load.kafka.next)), "dense"
     assert watermarks(durable.kafka, "log") == (0, load.kafka.next)
     durable.stop()
+
+
+def test_what_the_system_has_survives_a_kill(durable, name):
+    create_topic(durable.kafka, name)
+    for acks in ("1", "all"):  # `os` and `disk`
+        reports = produce(durable.kafka, name, [{"value": f"{acks}-{n}"} for n in range(50)], acks=acks)
+        assert not any(error for error, _ in reports)
+        durable.kill()
+        durable.start()
+    want = [f"{acks}-{n}" for acks in ("1", "all") for n in range(50)]
+    assert [m.value().decode() for m in read(durable.kafka, name, 100)] == want
 
 
 def test_a_restart_keeps_what_a_clean_stop_left(durable, name):

@@ -38,6 +38,16 @@ pub(super) struct SubscriptionRecord {
     pub(super) queue: Option<QueueDeclaration>,
 }
 
+/// The topic that a store's key and value name; `None` for a key of anything else.
+///
+/// For tools that look at a store without opening a broker on it.
+#[must_use]
+pub fn stored_topic(key: &[u8], value: &[u8]) -> Option<(TopicId, TopicSpec)> {
+    key.strip_prefix(TOPICS)?;
+    let record: TopicRecord = serde_json::from_slice(value).ok()?;
+    Some((record.id, record.spec))
+}
+
 /// A name within a namespace; neither holds a NUL octet, which separates them.
 pub(super) fn named(prefix: &[u8], namespace: &str, name: &str) -> Bytes {
     let mut key = BytesMut::from(prefix);

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     codec::Codecs,
     cursor::{Cursor, decode_changes},
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     id::{CursorId, LogId, PartitionId},
     producer::Producers,
     router::Router,
@@ -81,6 +81,12 @@ impl Broker {
             subscription.persist_or_log(&mut state);
         }
         self.inner.store.close().await
+    }
+
+    /// Returns once the store has failed for good and must be opened again, by another broker:
+    /// see [`Store::failed`]. Cancel-safe.
+    pub async fn failed(&self) -> Error {
+        self.inner.store.failed().await
     }
 
     /// An id that no producer had before, over restarts.

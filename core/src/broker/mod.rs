@@ -41,6 +41,7 @@ mod topics;
 pub use admission::Admission;
 pub use append::{Append, AppendError, Appended};
 pub use attachment::{Attach, Attachment};
+pub use catalog::stored_topic;
 pub use confirm::Confirm;
 pub use credit::Credit;
 pub use delivery::{Content, Delivery};

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::{
     entry::Entry,
-    error::Result,
+    error::{Error, Result},
     id::{CursorId, LogId, Millis, Offset},
 };
 
@@ -66,6 +66,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// A cursor's last snapshot and the changes since, in order; empty where there is none.
     async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>>;
+
+    /// Returns once the store has failed in a way that only opening it again can end, a sync for
+    /// one, and another can be opened in its place; never for a store that cannot. Cancel-safe.
+    async fn failed(&self) -> Error {
+        std::future::pending().await
+    }
 
     /// Makes everything durable and refuses what comes after. Idempotent.
     async fn close(&self) -> Result<()>;

@@ -28,10 +28,10 @@ use super::{
     vfs::{Disk, File, read_full_at, write_all_at},
 };
 
-const MAGIC: &[u8; 8] = b"SPCHECK1";
-const HEADER: usize = 64;
-const USED: usize = 48;
-const FRAME_HEADER: usize = 12;
+pub(super) const MAGIC: &[u8; 8] = b"SPCHECK1";
+pub(super) const HEADER: usize = 64;
+pub(super) const USED: usize = 48;
+pub(super) const FRAME_HEADER: usize = 12;
 /// Octets of a payload, unless one item is larger: short enough that a flipped bit is mended.
 const FRAME: usize = 16 * 1024;
 

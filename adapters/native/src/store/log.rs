@@ -253,6 +253,12 @@ impl Log {
         self.index.behind_file(file).unwrap_or(self.indexed)
     }
 
+    /// Where its entries in the journal lie.
+    pub(crate) fn in_journal(&self) -> impl Iterator<Item = (Offset, Extent)> + '_ {
+        let slots = self.index.from(self.start.max(self.journal_from));
+        slots.map(|(base, slot)| (base, slot.extent))
+    }
+
     /// Places from `from` to `below` of what somebody still needs, at most `limit`.
     pub(crate) fn wanted(
         &self,

@@ -13,6 +13,7 @@ mod files;
 mod flush;
 mod header;
 mod index;
+pub mod inspect;
 mod log;
 mod lookup;
 mod marks;
@@ -203,6 +204,13 @@ impl Store for NativeStore {
         let state = self.shared.state.lock();
         let changes = state.contents.cursors.get(&cursor);
         Ok(changes.map(Changes::to_vec).unwrap_or_default())
+    }
+
+    async fn failed(&self) -> Error {
+        match self.shared.ended.wait(1).await {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
+        }
     }
 
     async fn close(&self) -> Result<()> {

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::FlockOperation;
+use rustix::{
+    fs::FlockOperation,
+    process::{Pid, test_kill_process},
+};
 use standpipe_core::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "standpipe-store 1\n";
@@ -45,16 +48,42 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(Self(file))
     }
+
+    /// Keeps the directory from being opened, for one who only reads it; several may at once.
+    /// `None` where no process ever had it.
+    ///
+    /// # Errors
+    /// `Denied` where a process has it, with its pid.
+    pub(crate) fn look(directory: &Path) -> Result<Option<Self>> {
+        let path = directory.join("lock");
+        let failed = |error: io::Error| {
+            let message = format!("cannot lock {}", path.display());
+            Error::new(ErrorKind::Permanent, OPERATION, message).with_source(error)
+        };
+        let mut file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(held(directory, &mut file)),
+            Err(errno) => Err(failed(errno.into())),
+        }
+    }
 }
 
 fn held(directory: &Path, file: &mut fs::File) -> Error {
-    let mut pid = String::new();
-    let named = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
-    let who = if named { pid.trim() } else { "(unknown)" };
-    let message = format!(
-        "{} is in use by the process with pid {who}; stop it or choose another directory",
-        directory.display()
-    );
+    let mut text = String::new();
+    let pid = file.read_to_string(&mut text).ok();
+    let pid = pid.and_then(|_| Pid::from_raw(text.trim().parse().ok()?));
+    // One who only reads it does not write its pid: the number is the last owner's then.
+    let runs = |pid: &Pid| test_kill_process(*pid) != Err(rustix::io::Errno::SRCH);
+    let who = match pid.filter(runs) {
+        Some(pid) => format!("the process with pid {pid}; stop it or choose another directory"),
+        None => "a process whose pid is not known here, perhaps `standpipe store`".into(),
+    };
+    let message = format!("{} is in use by {who}", directory.display());
     Error::new(ErrorKind::Denied, OPERATION, message)
 }
 
@@ -83,6 +112,21 @@ pub(crate) fn check_format(directory: &Path) -> Result<()> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Checks the format version of a directory that should hold a store.
+///
+/// # Errors
+/// `NotFound` where it holds none, `Unsupported` for a version that this program does not know.
+pub(crate) fn known_format(directory: &Path) -> Result<()> {
+    if !directory.join("format").exists() {
+        let message = format!(
+            "{} holds no store: it has no file `format`; name the directory that `serve --data` has",
+            directory.display()
+        );
+        return Err(Error::new(ErrorKind::NotFound, OPERATION, message));
+    }
+    check_format(directory)
 }
 
 /// Written aside and renamed, so that a crash leaves the whole of it or nothing.

@@ -98,7 +98,11 @@ impl Span {
         Ok(octets.freeze())
     }
 
-    fn entry(self, octets: &Bytes, extent: &Extent) -> Result<Entry> {
+    /// The entry at `extent`.
+    ///
+    /// # Errors
+    /// `Corrupt` where it fails its checksums.
+    pub(crate) fn entry(self, octets: &Bytes, extent: &Extent) -> Result<Entry> {
         let head = self.slice(octets, extent.head, extent.head_length)?;
         let (head, _) = EntryHead::decode(&head)?;
         let mut entry = head.join(self.slice(octets, extent.body, extent.body_length)?)?;

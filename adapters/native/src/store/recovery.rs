@@ -91,7 +91,10 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
 }
 
 /// The newest checkpoint that is whole; nothing and the first file where there is none.
-fn newest_checkpoint(disk: &dyn Disk, names: &[String]) -> Result<(Contents, Facts, Option<u64>)> {
+pub(crate) fn newest_checkpoint(
+    disk: &dyn Disk,
+    names: &[String],
+) -> Result<(Contents, Facts, Option<u64>)> {
     let mut numbers: Vec<_> = names.iter().filter_map(|n| checkpoint_number(n)).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     for number in &numbers {

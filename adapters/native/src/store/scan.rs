@@ -166,3 +166,27 @@ pub(crate) fn look_behind(window: &mut Window<'_>, from: u64, salt: u32) -> io::
     }
     Ok(behind)
 }
+
+/// The next place at `from` or behind where the header of a later commit than `seq` stands.
+pub(crate) fn find_record(
+    window: &mut Window<'_>,
+    from: u64,
+    salt: u32,
+    seq: u64,
+) -> io::Result<Option<(u64, RecordHeader)>> {
+    const PIECE: usize = 4096;
+    let mut at = from;
+    while let Some(nonzero) = first_nonzero(window, at)? {
+        // A salt may begin with zeros.
+        let begin = nonzero.saturating_sub(3).max(at);
+        let piece = window.take(begin, PIECE + RECORD_HEADER)?;
+        for start in 0..piece.len().min(PIECE) {
+            let header = RecordHeader::decode(&piece[start..], salt);
+            if let Some(header) = header.filter(|header| header.seq > seq) {
+                return Ok(Some((begin + start as u64, header)));
+            }
+        }
+        at = begin + piece.len().min(PIECE) as u64;
+    }
+    Ok(None)
+}

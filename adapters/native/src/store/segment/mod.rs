@@ -20,9 +20,10 @@ mod writer;
 
 pub(crate) use copy::copy_log;
 pub(crate) use files::Segments;
-pub(crate) use read::{damaged_in, entry_for_time, read, trim_point, walk};
+pub(crate) use point::whole_points;
+pub(crate) use read::{Found, entry_for_time, read, trim_point, walk};
 pub(crate) use run::Run;
-pub(crate) use table::{read_table, starts_as_segment};
+pub(crate) use table::{mended_in_table, read_table, starts_as_segment};
 pub(crate) use writer::SegmentWriter;
 
 /// Octets before the first run.

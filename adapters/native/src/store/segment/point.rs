@@ -47,10 +47,7 @@ impl Point {
 
 /// A run's points. Where they are damaged, one at its start: a look-up then scans the run.
 pub(crate) fn points(file: &dyn File, run: &Run) -> std::io::Result<Vec<Point>> {
-    let mut octets = vec![0; run.points as usize * POINT];
-    let read = read_full_at(file, &mut octets, run.at + run.length)?;
-    octets.truncate(read);
-    if octets.len() == run.points as usize * POINT && crc32c::crc32c(&octets) == run.points_crc {
+    if let Some(octets) = whole_points(file, run)? {
         return Ok(octets.chunks_exact(POINT).map(Point::take).collect());
     }
     tracing::error!(
@@ -65,4 +62,12 @@ pub(crate) fn points(file: &dyn File, run: &Run) -> std::io::Result<Vec<Point>> 
         latest: i64::MAX,
         appended: Millis(i64::MAX),
     }])
+}
+
+/// The octets of a run's points; `None` where they are damaged.
+pub(crate) fn whole_points(file: &dyn File, run: &Run) -> std::io::Result<Option<Vec<u8>>> {
+    let mut octets = vec![0; run.points as usize * POINT];
+    let read = read_full_at(file, &mut octets, run.at + run.length)?;
+    let whole = read == octets.len() && crc32c::crc32c(&octets) == run.points_crc;
+    Ok(whole.then_some(octets))
 }

@@ -47,6 +47,7 @@ pub(crate) struct Walk<'a> {
     at: u64,
     piece: Bytes,
     next: Offset,
+    mended: bool,
 }
 
 /// A walk over `run` that begins with the entry that covers `from`, or a little before.
@@ -63,15 +64,27 @@ pub(crate) fn walk<'a>(file: &'a dyn File, run: &'a Run, from: Offset) -> io::Re
         at,
         piece: Bytes::new(),
         next,
+        mended: false,
     })
 }
 
 impl Walk<'_> {
+    /// Where in the file what comes next begins.
+    pub(crate) fn place(&self) -> u64 {
+        self.run.at + self.at
+    }
+
+    /// Whether a flipped bit was mended in the envelope that came last.
+    pub(crate) fn was_mended(&self) -> bool {
+        self.mended
+    }
+
     /// What comes next; `None` at the run's end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
         if self.at >= self.run.length {
             return Ok(None);
         }
+        self.mended = false;
         let Some((head, length)) = self.head()? else {
             return Ok(Some(self.skip_damage()));
         };
@@ -128,7 +141,9 @@ impl Walk<'_> {
         let crc = crc32c::crc32c(&copy);
         copy.extend_from_slice(&crc.to_be_bytes());
         let found = EntryHead::decode(&copy.freeze()).ok();
-        Ok(found.filter(|(head, _)| self.is_next(head)))
+        let found = found.filter(|(head, _)| self.is_next(head));
+        self.mended = found.is_some();
+        Ok(found)
     }
 
     fn is_next(&self, head: &EntryHead) -> bool {
@@ -235,18 +250,6 @@ pub(crate) fn trim_point(file: &dyn File, run: &Run, keep: Keep) -> io::Result<O
     };
     let last = points.iter().take_while(goes).last();
     Ok(last.map_or(run.base, |point| point.base))
-}
-
-/// What of a run is damaged, all of it read.
-pub(crate) fn damaged_in(file: &dyn File, run: &Run) -> io::Result<Vec<Range<Offset>>> {
-    let mut walk = walk(file, run, run.base)?;
-    let mut lost = Vec::new();
-    while let Some(found) = walk.next()? {
-        if let Found::Body(range) | Found::Lost(range) = found {
-            lost.push(range);
-        }
-    }
-    Ok(lost)
 }
 
 fn damaged(log: LogId, run: &Run, lost: &Range<Offset>) -> Error {

@@ -83,3 +83,27 @@ fn take_footer(footer: [u8; FOOTER], number: u64) -> Option<(u64, usize)> {
     let (at, length) = (fields.get_u64(), fields.get_u32() as usize);
     (fields.get_u64() == number).then_some((at, length))
 }
+
+/// Where a segment's table and footer fail their checksums, for one that can be read: each holds a
+/// flipped bit that [`read_table`] mends.
+pub(crate) fn mended_in_table(file: &dyn File, number: u64) -> io::Result<Vec<u64>> {
+    let footer_at = file.len()?.saturating_sub(FOOTER as u64);
+    let mut footer = [0; FOOTER];
+    read_full_at(file, &mut footer, footer_at)?;
+    let fails = |octets: &[u8]| {
+        let (fields, mut crc) = octets.split_at(octets.len() - 4);
+        crc32c::crc32c(fields) != crc.get_u32()
+    };
+    let mut mended = Vec::new();
+    if fails(&footer) {
+        mended.push(footer_at);
+    }
+    if let Some((at, length)) = take_footer(footer, number).filter(|(_, length)| *length >= 8) {
+        let mut octets = vec![0; length];
+        read_full_at(file, &mut octets, at)?;
+        if fails(&octets) {
+            mended.push(at);
+        }
+    }
+    Ok(mended)
+}

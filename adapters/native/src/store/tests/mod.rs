@@ -1,8 +1,10 @@
 //! Tests of the whole store.
 
 mod faults;
+mod inspect;
 mod power;
 mod recovery;
+mod reopen;
 mod segments;
 mod sim;
 

@@ -1,7 +1,7 @@
 //! A disk that forgets: what was not synced survives a power cut in any subset, torn anywhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, IoSlice},
     sync::Arc,
 };
@@ -45,7 +45,34 @@ struct Stored {
     seen: Vec<u8>,
     /// As the platter has it.
     durable: Vec<u8>,
+    /// Pages that a failed sync left: taken for written, and not on the platter until somebody
+    /// writes them again.
+    stale: BTreeSet<usize>,
     name_durable: bool,
+}
+
+impl Stored {
+    fn sync(&mut self) {
+        let before = std::mem::replace(&mut self.durable, self.seen.clone());
+        for page in &self.stale {
+            let to = ((page + 1) * PAGE).min(self.durable.len());
+            for at in page * PAGE..to {
+                self.durable[at] = before.get(at).copied().unwrap_or(0);
+            }
+        }
+    }
+
+    fn fail_sync(&mut self) {
+        for page in 0..self.seen.len().div_ceil(PAGE) {
+            let of = |octets: &[u8]| {
+                let from = octets.len().min(page * PAGE);
+                octets[from..octets.len().min(from + PAGE)].to_vec()
+            };
+            if of(&self.seen) != of(&self.durable) {
+                self.stale.insert(page);
+            }
+        }
+    }
 }
 
 impl State {
@@ -174,6 +201,7 @@ fn survivors(state: &State, seed: u64) -> BTreeMap<String, Stored> {
             durable: octets.clone(),
             seen: octets,
             name_durable: true,
+            ..Stored::default()
         };
         left.insert(name.clone(), stored);
     }
@@ -190,7 +218,8 @@ fn torn(file: &Stored, random: &mut Random) -> Vec<u8> {
     let keep = random.below(101);
     for from in (0..octets.len()).step_by(PAGE) {
         let to = (from + PAGE).min(octets.len());
-        if octets[from..to] == file.seen[from..to] || random.below(100) >= keep {
+        let stale = file.stale.contains(&(from / PAGE));
+        if stale || octets[from..to] == file.seen[from..to] || random.below(100) >= keep {
             continue;
         }
         let torn_at = match random.below(4) {
@@ -279,6 +308,8 @@ impl File for SimFile {
             file.seen.resize(to, 0);
         }
         file.seen[from..to].copy_from_slice(&octets);
+        let pages = from / PAGE..to.div_ceil(PAGE);
+        file.stale.retain(|page| !pages.contains(page));
         self.disk.step(&mut state);
         Ok(octets.len())
     }
@@ -300,10 +331,10 @@ impl File for SimFile {
         // A cut during a sync: some of it has reached the platter.
         self.disk.step(&mut state);
         if state.fail_syncs {
+            state.file(&self.name)?.fail_sync();
             return Err(io::Error::other("the disk is gone"));
         }
-        let file = state.file(&self.name)?;
-        file.durable = file.seen.clone();
+        state.file(&self.name)?.sync();
         Ok(())
     }
 

@@ -1,0 +1,228 @@
+//! Every checksum of a store, file by file.
+
+use std::{collections::HashMap, io};
+
+use standpipe_core::id::{LogId, Offset};
+
+use super::{
+    Inspection,
+    checkpoints::{Look, look},
+    finding::{Finding, Severity},
+    journal::{Swept, sweep},
+    segments,
+};
+use crate::store::{
+    checkpoint::checkpoint_number,
+    position::{Position, journal_name, journal_number},
+    segment::segment_number,
+    step::{Append, Step},
+    vfs::{Disk, read_full_at},
+    window::{Window, first_nonzero},
+};
+
+/// What a check went through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Files of the store.
+    pub files: u64,
+    /// Octets in them.
+    pub octets: u64,
+    /// Entries in the journal and in segments that are as they were written.
+    pub entries: u64,
+}
+
+/// Goes through everything; each thing that is wrong is reported once.
+pub(super) fn check(
+    inspection: &Inspection,
+    report: &mut dyn FnMut(Finding),
+) -> io::Result<Checked> {
+    let mut checked = Checked::default();
+    let below = inspection.overlay.below();
+    for name in below.names()? {
+        if journal_number(&name).is_some()
+            || segment_number(&name).is_some()
+            || checkpoint_number(&name).is_some()
+        {
+            checked.files += 1;
+            checked.octets += below.open(&name)?.len()?;
+        }
+    }
+    check_checkpoints(inspection, report)?;
+    for (name, at) in inspection.overlay.changed() {
+        let what = "a flipped bit, which is mended when the store is opened";
+        report(Finding::new(Severity::Mended, name, what).at(at));
+    }
+    checked.entries += check_journal(inspection, report)?;
+    checked.entries += check_segments(inspection, report)?;
+    report_leftovers(inspection, report);
+    Ok(checked)
+}
+
+fn check_checkpoints(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::Result<()> {
+    let below = inspection.overlay.below();
+    for name in below.names()? {
+        if checkpoint_number(&name).is_none() {
+            continue;
+        }
+        let file = below.open(&name)?;
+        let mut octets = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+        let read = read_full_at(&*file, &mut octets, 0)?;
+        octets.truncate(read);
+        match look(&octets) {
+            Look::Whole { mended, unused } => {
+                for at in mended {
+                    let what = "a flipped bit, which is mended whenever it is read";
+                    report(Finding::new(Severity::Mended, &name, what).at(at));
+                }
+                for at in unused {
+                    let what = "a flipped bit that nothing depends on";
+                    report(Finding::new(Severity::Unused, &name, what).at(at));
+                }
+            }
+            Look::Unfinished => {
+                let what = "unfinished: it was being written when the process ended";
+                report(Finding::new(Severity::Note, &name, what));
+            }
+            Look::Damaged(at) => {
+                let what = "the checkpoint is damaged and does not count";
+                report(Finding::new(Severity::Lost, &name, what).at(at));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::Result<u64> {
+    let mut entries = 0;
+    let mut ends = HashMap::new();
+    let mut gap = None;
+    let overlay = &inspection.overlay;
+    sweep(overlay, inspection.first_file, &mut |swept| match swept {
+        Swept::NoHeader(file) => {
+            let what =
+                "does not begin as a journal file does; its records cannot be told from others";
+            report(Finding::new(Severity::Closed, journal_name(file), what).at(0));
+        }
+        Swept::Padding(at) => {
+            let what = "octets that no record uses and that are not zero; nothing depends on them";
+            report(Finding::new(Severity::Note, journal_name(at.file), what).at(at.at.into()));
+        }
+        Swept::Unreadable(at, to) => {
+            let what = format!("no whole record stands here up to {to}, though it was synced");
+            let found = Finding::new(Severity::Closed, journal_name(at.file), what);
+            report(found.at(at.at.into()));
+            gap = Some(at);
+        }
+        Swept::Record(at, steps, damaged) => {
+            let appends = steps.iter().filter_map(|step| match step {
+                Step::Append(append) => Some(append),
+                Step::Other(_) => None,
+            });
+            for append in appends {
+                let base = append.head.without_body().base_offset;
+                if let Some(gap) = gap {
+                    report_gap(gap, append, &ends, report);
+                }
+                ends.insert(append.log, append.head.end_offset());
+                if damaged.contains(&(append.log, base)) {
+                    report(damaged_body(at, append));
+                } else {
+                    entries += 1;
+                }
+            }
+        }
+    })?;
+    match &inspection.recovered {
+        Ok(_) => report_tail(inspection, report)?,
+        Err(error) => report(Finding::new(Severity::Closed, "", error.message())),
+    }
+    Ok(entries)
+}
+
+fn damaged_body(record: Position, append: &Append) -> Finding {
+    let offsets = append.head.without_body().base_offset..append.head.end_offset();
+    let what = "the body fails its checksum; its log takes nothing more";
+    let found = Finding::new(Severity::Lost, journal_name(record.file), what);
+    found
+        .at(u64::from(record.at) + append.body_at as u64)
+        .of(append.log, offsets)
+}
+
+/// What an unreadable stretch took of a log is seen where the log goes on.
+fn report_gap(
+    gap: Position,
+    append: &Append,
+    ends: &HashMap<LogId, Offset>,
+    report: &mut dyn FnMut(Finding),
+) {
+    let base = append.head.without_body().base_offset;
+    let end = ends.get(&append.log).copied();
+    if let Some(end) = end.filter(|end| *end < base) {
+        let what = "these were in what cannot be read";
+        let found = Finding::new(Severity::Lost, journal_name(gap.file), what);
+        report(found.at(gap.at.into()).of(append.log, end..base));
+    }
+}
+
+/// What lies behind the journal's end: recovery cuts it.
+fn report_tail(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::Result<()> {
+    let Ok(recovered) = &inspection.recovered else {
+        return Ok(());
+    };
+    let end = recovered.end;
+    if end.file == 0 {
+        return Ok(());
+    }
+    let file = inspection.overlay.below().open(&journal_name(end.file))?;
+    let mut window = Window::new(&*file, file.len()?);
+    if let Some(at) = first_nonzero(&mut window, end.at.into())? {
+        let what =
+            "a torn tail, which nobody was told was on disk; it is cut when the store is opened";
+        report(Finding::new(Severity::Note, journal_name(end.file), what).at(at));
+    }
+    Ok(())
+}
+
+fn check_segments(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::Result<u64> {
+    let mut needed: HashMap<u64, Vec<_>> = HashMap::new();
+    let contents = inspection.recovered.as_ref().map(|found| &found.contents);
+    if let Ok(contents) = contents {
+        for (id, log) in &contents.logs {
+            for run in log.runs() {
+                needed
+                    .entry(run.segment)
+                    .or_default()
+                    .push((*id, run.clone()));
+            }
+            for range in log.missing() {
+                let what = "a segment that held these is damaged or gone";
+                report(Finding::new(Severity::Lost, "", what).of(*id, range));
+            }
+        }
+    }
+    let mut entries = 0;
+    let mut numbers: Vec<_> = inspection
+        .overlay
+        .names()?
+        .iter()
+        .filter_map(|name| segment_number(name))
+        .filter(|number| *number < inspection.next_segment)
+        .collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        let runs = needed.remove(&number).unwrap_or_default();
+        let needed = contents.is_ok().then_some(&runs[..]);
+        entries += segments::check(&**inspection.overlay.below(), number, needed, report)?;
+    }
+    Ok(entries)
+}
+
+fn report_leftovers(inspection: &Inspection, report: &mut dyn FnMut(Finding)) {
+    for name in inspection.overlay.removed() {
+        if checkpoint_number(&name).is_none() {
+            let what =
+                "a leftover of a process that was cut short; it goes when the store is opened";
+            report(Finding::new(Severity::Note, name, what));
+        }
+    }
+}
