@@ -1,0 +1,111 @@
+"""A backlog costs disk, not memory; what was settled gives its space back; a full disk says so."""
+import os
+import subprocess
+from pathlib import Path
+
+import pika
+import pytest
+
+from clients.pika_client import channel
+from harness import Standpipe, until
+
+CACHE = Path(os.environ.get("STANDPIPE_CACHE", Path.home() / ".cache" / "standpipe"))
+WAITING = int(os.environ.get("E2E_BACKLOG", 1_000_000))
+MB = 1_000_000
+
+
+def memory(pid: int, what: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith(what))
+
+
+def perf_test(broker, queue: str, *args):
+    command = ["java", "-Xmx512m", "-cp", f"{CACHE}/jars/perf-test-2.22.1/*", "com.rabbitmq.perf.PerfTest",
+               "-h", f"amqp://guest:guest@{broker.amqp}/%2f", "-u", queue, "-ad", "false", "-f", "persistent",
+               *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
+
+
+def size_of(folder: Path) -> int:
+    """What the files take on the disk, holes left out."""
+    sizes = []
+    for path in folder.iterdir():
+        try:
+            sizes.append(path.stat().st_blocks * 512)
+        except FileNotFoundError:
+            pass  # removed meanwhile
+    return sum(sizes)
+
+
+def depth(broker, queue: str) -> int:
+    with channel(broker.amqp) as ch:
+        return ch.queue_declare(queue, passive=True).method.message_count
+
+
+def test_a_waiting_million_fits_in_200_mb_and_its_space_comes_back(tmp_path, name):
+    data = tmp_path / "data"
+    broker = Standpipe(tmp_path / "log", data=data).start()
+    try:
+        perf_test(broker, name, "-x", 1, "-y", 0, "-s", 16, "-c", 1_000, "-C", WAITING)
+        assert depth(broker, name) == WAITING
+        assert memory(broker.process.pid, "VmHWM") < 200 * MB
+        broker.kill()
+        began = broker.launch().wait_ready()
+        assert began < 2, f"it opened in {began:.1f} s"
+        assert depth(broker, name) == WAITING
+        perf_test(broker, name, "-x", 0, "-y", 1, "-q", 1_000, "-A", 100, "-D", WAITING)
+        assert depth(broker, name) == 0
+        assert memory(broker.process.pid, "VmHWM") < 200 * MB
+        until("segments are gone", lambda: not list(data.glob("*.segment")), seconds=10)
+        broker.stop()
+    finally:
+        if broker.alive():
+            broker.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 96 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_path, name):
+    broker = Standpipe(tmp_path / "log", data=small_disk / "data").start()
+    try:
+        with channel(broker.amqp) as ch:
+            ch.queue_declare(name, durable=True)
+            ch.confirm_delivery()
+            taken = fill(ch, name)
+            assert taken * 10_000 > 40 * MB, f"only {taken} messages of 10 KB fit"
+            said = broker.run("pub", broker.url("standpipe", name), stdin=b'{"payload":"x"}\n')
+            assert said.returncode != 0 and b"full" in said.stderr, said.stderr
+            assert depth(broker, name) == taken
+            got = [ch.basic_get(name) for _ in range(taken)]
+            assert all(method for method, _, _ in got)
+            ch.basic_ack(got[-1][0].delivery_tag, multiple=True)
+            assert depth(broker, name) == 0
+            until("publishing resumes", lambda: publishes(ch, name), seconds=5)
+        broker.stop()
+    finally:
+        if broker.alive():
+            broker.kill()
+
+
+def fill(ch, queue: str) -> int:
+    for taken in range(100_000):
+        if not publishes(ch, queue, bytes(10_000)):
+            return taken
+    raise AssertionError("the disk never fills")
+
+
+def publishes(ch, queue: str, body: bytes = b"again") -> bool:
+    try:
+        ch.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+    except pika.exceptions.NackError:
+        return False
+    return True
