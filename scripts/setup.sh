@@ -49,7 +49,7 @@ present() {  # present WHAT: a file, a command, or Python with what a venv needs
 }
 
 # A part of the cache is current when its stamp holds the digest of what it was made from.
-digest() { sha256sum "$@" | sha256sum | cut -c1-16; }
+digest() { cat "$@" | sha256sum | cut -c1-16; }
 current() { [ -f "$cache/$1/.made-from" ] && [ "$(<"$cache/$1/.made-from")" = "$2" ]; }
 made() { echo "$2" >"$cache/$1/.made-from"; }
 

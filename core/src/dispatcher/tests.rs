@@ -406,10 +406,13 @@ fn a_clean_stop_leaves_nothing_to_be_falsely_redelivered() {
     dispatcher.attach(consumer(1, 3)).unwrap();
     dispatcher.poll(Millis(0), 9);
     dispatcher.exact_horizons();
-    let exact = (PartitionId(0), Change::Horizon(Offset(3)));
-    assert_eq!(dispatcher.take_changes(), [exact.clone()]);
+    let exact = dispatcher.take_changes();
+    let horizon = Change::Horizon(Offset(3));
+    assert_eq!(exact, [(PartitionId(0), horizon)]);
     let changes = Cursor::starting_at(Offset(0)).snapshot();
-    let changes = changes.into_iter().chain([exact.1]);
+    let changes = changes
+        .into_iter()
+        .chain(exact.into_iter().map(|(_, change)| change));
     let cursor = Cursor::recover(changes, Offset(0), Offset(9));
     let told = [2, 3].map(|offset| cursor.redelivered(Offset(offset)));
     assert_eq!(told, [true, false]);
