@@ -51,7 +51,7 @@ e2e:
 campaign: setup release
 	@scripts/setup.sh campaign
 	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e --timeout 3600
-	PROPTEST_CASES=20000 cargo test --release --workspace
+	POWER_SEEDS=5000 PROPTEST_CASES=20000 cargo test --release --workspace
 	@$(MAKE) --no-print-directory mutants
 
 # The pure state machines; scripts/mutants.sh fails below 90% caught.
