@@ -212,8 +212,7 @@ fn small_files(data: &Path) -> ServerBuilder {
 }
 
 fn newest(data: &Path, kind: &str) -> Option<String> {
-    let names = files(data).into_keys();
-    names.filter(|name| name.ends_with(kind)).next_back()
+    files(data).into_keys().rfind(|name| name.ends_with(kind))
 }
 
 /// A store with every kind of file.

@@ -15,9 +15,11 @@ use crate::{
     config::{Endpoint, RouteConfig},
 };
 
+type Opening = BoxFuture<'static, Result<Arc<dyn Store>>>;
+
 /// Opens a store, as often as it is asked to.
 #[derive(Clone)]
-struct Opener(Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>>> + Send + Sync>);
+struct Opener(Arc<dyn Fn() -> Opening + Send + Sync>);
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -30,6 +30,9 @@ pub(crate) struct Flusher {
     live: BTreeMap<u64, usize>,
 }
 
+/// A segment's runs, and whose they are.
+type Runs = Vec<(LogId, Run)>;
+
 /// A log's part in a segment.
 struct Moved {
     log: LogId,
@@ -107,7 +110,7 @@ impl Flusher {
         Ok(())
     }
 
-    fn write_segment(&self, number: u64, last: u32) -> io::Result<(Vec<Moved>, Vec<(LogId, Run)>)> {
+    fn write_segment(&self, number: u64, last: u32) -> io::Result<(Vec<Moved>, Runs)> {
         let mut moved = self.moving(last);
         if moved.is_empty() {
             return Ok((moved, Vec::new()));
@@ -142,7 +145,7 @@ impl Flusher {
 
     /// Readers find it in the segment from here on. Returns a checkpoint of what the store holds
     /// then, and its commit.
-    fn install(&self, moved: &mut Vec<Moved>, runs: Vec<(LogId, Run)>) -> (u64, Vec<u8>) {
+    fn install(&self, moved: &mut Vec<Moved>, runs: Runs) -> (u64, Vec<u8>) {
         let mut runs: BTreeMap<_, _> = runs
             .into_iter()
             .map(|(log, run)| ((log.topic.0, log.partition.0), run))

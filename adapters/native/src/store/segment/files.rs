@@ -17,10 +17,13 @@ use crate::store::vfs::{Disk, File};
 /// Files that are kept open at most, besides those that are being read.
 const OPEN: usize = 256;
 
+/// A file, and when it was used last.
+type Open = (Arc<dyn File>, u64);
+
 /// Open files by number; the one that was used longest ago is closed where there are too many.
 pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
-    open: Mutex<BTreeMap<u64, (Arc<dyn File>, u64)>>,
+    open: Mutex<BTreeMap<u64, Open>>,
     clock: AtomicU64,
 }
 
