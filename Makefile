@@ -51,12 +51,8 @@ e2e:
 campaign: setup release
 	@scripts/setup.sh campaign
 	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e --timeout 3600
-<<<<<<< HEAD
 	PROPTEST_CASES=20000 POWER_SEEDS=5000 cargo test --release --workspace
 	@$(MAKE) --no-print-directory backlog
-=======
-	POWER_SEEDS=5000 PROPTEST_CASES=20000 cargo test --release --workspace
->>>>>>> tools
 	@$(MAKE) --no-print-directory mutants
 
 # 100 million messages of 16 octets and 20 million of 100 in one queue; fails above 200 MB of memory.
