@@ -72,4 +72,7 @@ demo: setup release
 	E2E_FLIGHTS=336776 $(PYTEST) bridge/tests/e2e/test_flights.py -s --timeout 3600
 
 bench: setup release
+	cargo build --release -p standpipe-native --example store_figures
+	$(CARGO_TARGET_DIR)/release/examples/store_figures $(STANDPIPE_CACHE)/store-figures
+	rm -rf $(STANDPIPE_CACHE)/store-figures
 	$(STANDPIPE_CACHE)/python/bin/python bridge/benches/run.py

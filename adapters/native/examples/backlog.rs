@@ -24,6 +24,9 @@ const WINDOW: usize = 4096;
 /// Messages settled together.
 const SETTLED: usize = 256;
 
+/// What the process may have, however much waits.
+const LIMIT_KB: u64 = 200_000;
+
 struct Load {
     broker: Broker,
     queue: Arc<Subscription>,
@@ -56,6 +59,7 @@ async fn main() -> Result<()> {
         "{{\"messages\":{messages},\"octets\":{octets},\"publish_empty\":{empty:.0},\"publish_full\":{full:.0},\"consume_steady\":{steady:.0},\"drain\":{drain:.0},\"peak_kb\":{}}}",
         peak_kb()
     );
+    assert!(peak_kb() < LIMIT_KB, "more than {LIMIT_KB} KB of memory");
     load.broker.shutdown().await
 }
 

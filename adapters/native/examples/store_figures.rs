@@ -1,0 +1,296 @@
+//! The store beside the disk that it stands on: `store_figures DIRECTORY [ROUNDS]`.
+//!
+//! Measures, in one run and in interleaved pairs, what the store reaches and what plain writes and
+//! reads of the same files reach, and prints the median ratio of each pair with its spread.
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use standpipe_core::{
+    entry::{Draft, Format},
+    error::{ErrorKind, Result},
+    id::{LogId, Offset, PartitionId, TopicId},
+    store::{Commit, CommitSeq, Durability, Epoch, Op, ReadLimit, Store},
+};
+use standpipe_native::store::{NativeStore, StoreOptions};
+
+const MB: usize = 1_000_000;
+/// What fits the journal, and ten times that.
+const BURST: usize = 128 * MB;
+const LONG: usize = 2_560 * MB;
+const PRODUCERS: usize = 64;
+/// Commits that a producer has in flight.
+const WINDOW: usize = 64;
+
+struct Bench {
+    directory: PathBuf,
+    rounds: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let directory = env::args().nth(1).unwrap_or_else(|| "store-figures".into());
+    let rounds = env::args().nth(2).and_then(|text| text.parse().ok());
+    let bench = Bench {
+        directory: directory.into(),
+        rounds: rounds.unwrap_or(3),
+    };
+    fs::create_dir_all(&bench.directory).expect("a directory");
+    use Durability::{Disk, Os};
+    bench.append("append, disk, burst", Disk, BURST, 1).await?;
+    bench
+        .append("append, disk, ten times the journal", Disk, LONG, 1)
+        .await?;
+    bench.append("append, os, burst", Os, BURST, 1).await?;
+    bench
+        .append("append, os, ten times the journal", Os, LONG, 1)
+        .await?;
+    bench.topics().await?;
+    bench.latency().await?;
+    bench.read().await
+}
+
+impl Bench {
+    /// Octets a second, ours over plain ones.
+    async fn append(
+        &self,
+        what: &str,
+        level: Durability,
+        octets: usize,
+        logs: usize,
+    ) -> Result<()> {
+        let mut pairs = Vec::new();
+        for _ in 0..self.rounds {
+            let raw = raw_write(&self.file(), octets, level == Durability::Disk);
+            pairs.push((self.store_append(level, octets, logs).await?, raw));
+        }
+        report(what, "MB/s", &pairs);
+        Ok(())
+    }
+
+    async fn store_append(&self, level: Durability, octets: usize, logs: usize) -> Result<f64> {
+        let (path, store) = self.fresh()?;
+        let logs: Arc<Vec<LogId>> = Arc::new((0..logs).map(|_| new_log()).collect());
+        let count = octets / 1000 / PRODUCERS;
+        let started = Instant::now();
+        let producers = (0..PRODUCERS).map(|at| {
+            let (store, logs) = (store.clone(), logs.clone());
+            tokio::spawn(async move { produce(&*store, &logs, at, level, count).await })
+        });
+        for producer in producers.collect::<Vec<_>>() {
+            producer.await.expect("a producer ends")?;
+        }
+        let rate = (count * PRODUCERS) as f64 / 1e3 / started.elapsed().as_secs_f64();
+        store.close().await?;
+        drop(store);
+        fs::remove_dir_all(path).expect("the store goes");
+        Ok(rate)
+    }
+
+    /// A thousand logs over one.
+    async fn topics(&self) -> Result<()> {
+        let mut pairs = Vec::new();
+        for _ in 0..self.rounds {
+            let one = self.store_append(Durability::Disk, 2 * BURST, 1).await?;
+            let many = self.store_append(Durability::Disk, 2 * BURST, 1000).await?;
+            pairs.push((many, one));
+        }
+        report("1,000 topics over one", "MB/s", &pairs);
+        Ok(())
+    }
+
+    /// The median of single synced commits over that of single synced writes.
+    async fn latency(&self) -> Result<()> {
+        let mut pairs = Vec::new();
+        for _ in 0..self.rounds {
+            let raw = raw_latency(&self.file());
+            let (path, store) = self.fresh()?;
+            let log = new_log();
+            let mut times = Vec::new();
+            for _ in 0..300 {
+                let started = Instant::now();
+                let seq = store
+                    .submit(commit(log, Bytes::from(vec![7; 1000]), Durability::Disk))?
+                    .seq;
+                store.durable(seq, Durability::Disk).await?;
+                times.push(started.elapsed());
+            }
+            pairs.push((median(times), raw));
+            store.close().await?;
+            drop(store);
+            fs::remove_dir_all(path).expect("the store goes");
+        }
+        report(
+            "one synced commit of 1 KB, p50, over a 4-KB write",
+            "us",
+            &pairs,
+        );
+        Ok(())
+    }
+
+    /// Octets of bodies a second from segments, over plain reads from the page cache.
+    async fn read(&self) -> Result<()> {
+        let (path, store) = self.fresh()?;
+        let log = new_log();
+        for at in 0..PRODUCERS {
+            produce(
+                &*store,
+                &[log],
+                at,
+                Durability::Os,
+                4 * BURST / 1000 / PRODUCERS,
+            )
+            .await?;
+        }
+        let mut pairs = Vec::new();
+        for _ in 0..self.rounds {
+            let raw = raw_read(&self.file());
+            let started = Instant::now();
+            let (mut octets, mut next) = (0, Offset::ZERO);
+            let limit = ReadLimit {
+                bytes: 1 << 20,
+                entries: 4096,
+            };
+            loop {
+                let entries = store.read(log, next, limit).await?;
+                let Some(last) = entries.last() else { break };
+                next = last.end_offset();
+                octets += entries
+                    .iter()
+                    .map(|entry| entry.body().len())
+                    .sum::<usize>();
+            }
+            pairs.push((octets as f64 / 1e6 / started.elapsed().as_secs_f64(), raw));
+        }
+        store.close().await?;
+        drop(store);
+        fs::remove_dir_all(path).expect("the store goes");
+        report("sequential read", "MB/s", &pairs);
+        Ok(())
+    }
+
+    fn fresh(&self) -> Result<(PathBuf, Arc<NativeStore>)> {
+        let path = self.directory.join("store");
+        let store = NativeStore::open(&path, StoreOptions::default())?;
+        Ok((path, store))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("plain")
+    }
+}
+
+async fn produce(
+    store: &dyn Store,
+    logs: &[LogId],
+    producer: usize,
+    level: Durability,
+    count: usize,
+) -> Result<()> {
+    let body = Bytes::from(vec![7; 1000]);
+    let mut last = CommitSeq(0);
+    for n in 0..count {
+        let log = logs[(producer + n * PRODUCERS) % logs.len()];
+        last = loop {
+            match store.submit(commit(log, body.clone(), level)) {
+                Ok(submitted) => break submitted.seq,
+                Err(error) if error.kind() == ErrorKind::Throttled => {
+                    store.durable(last, level).await?
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        if n % WINDOW == WINDOW - 1 {
+            store.durable(last, level).await?;
+        }
+    }
+    store.durable(last, level).await
+}
+
+fn commit(log: LogId, body: Bytes, durability: Durability) -> Commit {
+    let draft = Draft::single(Format::NATIVE, body);
+    Commit {
+        ops: vec![Op::Append { log, draft }],
+        durability,
+        epoch: Epoch(1),
+    }
+}
+
+fn new_log() -> LogId {
+    LogId {
+        topic: TopicId::random(),
+        partition: PartitionId(0),
+    }
+}
+
+/// Writes of 1 MB, each synced or none.
+fn raw_write(path: &Path, octets: usize, sync: bool) -> f64 {
+    let piece = vec![7; MB];
+    let mut file = fs::File::create(path).expect("a file");
+    let started = Instant::now();
+    for _ in 0..octets / MB {
+        file.write_all(&piece).expect("a write");
+        if sync {
+            file.sync_data().expect("a sync");
+        }
+    }
+    let rate = octets as f64 / 1e6 / started.elapsed().as_secs_f64();
+    fs::remove_file(path).expect("the file goes");
+    rate
+}
+
+fn raw_latency(path: &Path) -> f64 {
+    let piece = [7; 4096];
+    let mut file = fs::File::create(path).expect("a file");
+    file.set_len(4096 * 300).expect("a length");
+    let times = (0..300).map(|_| {
+        let started = Instant::now();
+        file.write_all(&piece).expect("a write");
+        file.sync_data().expect("a sync");
+        started.elapsed()
+    });
+    let middle = median(times.collect());
+    fs::remove_file(path).expect("the file goes");
+    middle
+}
+
+fn raw_read(path: &Path) -> f64 {
+    fs::write(path, vec![7; 4 * BURST]).expect("a file");
+    let (mut file, mut piece) = (fs::File::open(path).expect("a file"), vec![0; MB]);
+    let started = Instant::now();
+    while file.read(&mut piece).expect("a read") > 0 {}
+    let rate = (4 * BURST) as f64 / 1e6 / started.elapsed().as_secs_f64();
+    fs::remove_file(path).expect("the file goes");
+    rate
+}
+
+/// Microseconds.
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
+fn report(what: &str, unit: &str, pairs: &[(f64, f64)]) {
+    let sorted = |of: &dyn Fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<_> = pairs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let (ours, theirs) = (sorted(&|pair| pair.0), sorted(&|pair| pair.1));
+    let ratios = sorted(&|pair| pair.0 / pair.1);
+    let middle = pairs.len() / 2;
+    println!(
+        "{what}: {:.2} [{:.2}..{:.2}]  ({:.0} of {:.0} {unit})",
+        ratios[middle],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        ours[middle],
+        theirs[middle]
+    );
+}
