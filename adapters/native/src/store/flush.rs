@@ -17,8 +17,10 @@ use super::{
 
 /// Between two looks at what can go, where nothing wakes the thread.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two tries where the disk refused.
+/// Between two tries where the disk refused, for each that failed, up to a limit: what is freed
+/// meanwhile is to be found within seconds.
 const RETRY: Duration = Duration::from_millis(500);
+const MOST_WAITS: u32 = 6;
 
 /// Writes segments and checkpoints, and removes files.
 pub(crate) struct Flusher {
@@ -62,23 +64,22 @@ impl Flusher {
 
     /// Runs until the store ends.
     pub(crate) fn run(mut self) {
-        let mut said = self.shared.hold_reserve().is_err();
+        let mut failures = u32::from(self.shared.hold_reserve().is_err());
         while let Some(last) = self.shared.next_flush(self.facts.first_file, LOOK) {
-            let done = self
-                .reclaim()
-                .and_then(|()| last.map_or(Ok(()), |last| self.flush(last)))
-                .and_then(|()| self.shared.hold_reserve());
-            match done {
-                Ok(()) => said = false,
-                Err(error) => {
-                    if !std::mem::replace(&mut said, true) {
-                        tracing::error!("{error}; journal files stay until it works");
-                    }
-                    self.shared
-                        .note_flushed(self.facts.first_file, Some(&error));
-                    self.shared.rest(RETRY);
-                }
+            let held = self.reclaim().and_then(|()| self.shared.hold_reserve());
+            let flushed = last.map_or(Ok(()), |last| self.flush(last));
+            let error = held.and(flushed).err();
+            self.shared
+                .note_flushed(self.facts.first_file, error.as_ref());
+            let Some(error) = error else {
+                failures = 0;
+                continue;
+            };
+            if failures == 0 {
+                tracing::error!("{error}; journal files stay until it works");
             }
+            failures += 1;
+            self.shared.rest(RETRY * failures.min(MOST_WAITS));
         }
     }
 
