@@ -184,7 +184,7 @@ def test_a_transaction_is_540(shared_broker):
 def test_what_is_not_implemented_is_not_advertised(shared_broker):
     with connection(shared_broker.amqp) as conn:
         capabilities = conn._impl.server_properties["capabilities"]
-        for later in ("consumer_priorities", "direct_reply_to", "connection.blocked"):
+        for later in ("consumer_priorities", "direct_reply_to"):
             assert not capabilities.get(later), later
 
 

@@ -77,9 +77,14 @@ def small_disk(tmp_path):
 def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_path, name):
     broker = Standpipe(tmp_path / "log", data=small_disk / "data").start()
     try:
-        with channel(broker.amqp) as ch:
+        with channel(broker.amqp) as ch, channel(broker.amqp) as later:
             ch.queue_declare(name, durable=True)
+            told, told_later = hears(ch.connection), hears(later.connection)
             taken = fill(ch, name)
+            until("the publisher is told", lambda: told() and told()[-1] == "blocked", seconds=5)
+            assert told_later() == [], "it has not published"
+            assert not publishes(later, name)
+            assert told_later() == ["blocked"], "at its first publish"
             assert taken * 10_000 > 40 * MB, f"only {taken} messages of 10 KB fit"
             assert "No space left on device" in broker.tail()
             assert depth(broker, name) == taken
@@ -88,10 +93,29 @@ def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_pa
             ch.basic_ack(got[-1][0].delivery_tag, multiple=True)
             assert depth(broker, name) == 0
             until("publishing resumes", lambda: publishes(ch, name), seconds=5)
+            for heard in (told, told_later):
+                until("publishers are told", lambda: heard()[-1] == "unblocked", seconds=5)
         broker.stop()
     finally:
         if broker.alive():
             broker.kill()
+
+
+def hears(conn):
+    """Asks what the broker has said so far on whether it takes messages."""
+    said = []
+
+    def blocked(_, method):
+        assert "No space left" in method.method.reason, method
+        said.append("blocked")
+
+    conn.add_on_connection_blocked_callback(blocked)
+    conn.add_on_connection_unblocked_callback(lambda *_: said.append("unblocked"))
+
+    def heard() -> list:
+        conn.process_data_events(0)
+        return said
+    return heard
 
 
 def fill(ch, queue: str) -> int:

@@ -22,7 +22,7 @@ use crate::{
     id::{CursorId, LogId, PartitionId},
     producer::Producers,
     router::Router,
-    store::{Commit, Durability, Epoch, Expect, MemoryStore, Op, Store},
+    store::{AppendsRefused, Commit, Durability, Epoch, Expect, MemoryStore, Op, Store},
 };
 
 /// Producer ids are reserved this many at once.
@@ -87,6 +87,12 @@ impl Broker {
     /// see [`Store::failed`]. Cancel-safe.
     pub async fn failed(&self) -> Error {
         self.inner.store.failed().await
+    }
+
+    /// Tells when publishes to topics on disk are refused for some time, and when that ends: see
+    /// [`Store::appends_refused`].
+    pub fn appends_refused(&self) -> AppendsRefused {
+        self.inner.store.appends_refused()
     }
 
     /// An id that no producer had before, over restarts.

@@ -3,11 +3,13 @@
 //! A store gives every commit its place in one order before [`Store::submit`] returns; becoming
 //! durable comes later, in that same order. So what a crash takes is always a suffix.
 
+mod appends;
 mod commit;
 mod durability;
 mod memory;
 mod watermark;
 
+pub use appends::AppendsRefused;
 pub use commit::{Commit, CommitSeq, Epoch, Expect, Op, Placed, Submitted};
 pub use durability::Durability;
 pub use memory::MemoryStore;
@@ -66,6 +68,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// A cursor's last snapshot and the changes since, in order; empty where there is none.
     async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>>;
+
+    /// Tells when the store takes no appends for some time, as for a full disk, and when that ends.
+    /// That too much waits to be written is not told: it passes by itself. By default nothing is.
+    fn appends_refused(&self) -> AppendsRefused {
+        AppendsRefused::default()
+    }
 
     /// Returns once the store has failed in a way that only opening it again can end, a sync for
     /// one, and another can be opened in its place; never for a store that cannot. Cancel-safe.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     FAREWELL, HANDSHAKE_DEADLINE,
+    blocked::Blocked,
     channel::{Channel, Shared, Then},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
     output::Output,
@@ -28,6 +29,8 @@ use crate::codec::{
 
 /// Heartbeat intervals without an octet after which a client counts as gone (specification 4.2.7).
 const MISSED: u32 = 2;
+/// Class and method of `basic.publish`.
+const PUBLISH: (u16, u16) = (60, 40);
 
 /// Serves one client. `place` is its place among the connections in their handshake.
 pub(super) async fn serve(
@@ -142,6 +145,7 @@ struct Connection {
     owner: OwnerId,
     agreed: Agreed,
     channels: HashMap<u16, Slot>,
+    blocked: Blocked,
     /// Class and method of the frame in hand, for `close`.
     method: (u16, u16),
 }
@@ -149,6 +153,7 @@ struct Connection {
 impl Connection {
     fn new(broker: &Broker, source: Source, output: Arc<Output>, agreed: Agreed) -> Self {
         Self {
+            blocked: Blocked::new(broker, output.clone(), agreed.blocked),
             source,
             output,
             broker: broker.clone(),
@@ -194,9 +199,14 @@ impl Connection {
         let Some(interval) = self.agreed.heartbeat else {
             return read.await;
         };
-        timeout(interval * MISSED, read)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("missed heartbeats from client")))
+        tokio::pin!(read);
+        loop {
+            match timeout(interval * MISSED, &mut read).await {
+                Ok(read) => return read,
+                Err(_) if self.blocked.excuses_silence() => {}
+                Err(_) => return Err(io::Error::other("missed heartbeats from client")),
+            }
+        }
     }
 
     /// Handles every whole frame that was read.
@@ -265,11 +275,16 @@ impl Connection {
         match self.channels.get_mut(&id) {
             None => self.open(frame)?,
             Some(Slot::Closing) => self.closing_frame(frame),
-            Some(Slot::Open(channel)) => match channel.frame(frame).await {
-                Ok(Then::Go) => {}
-                Ok(Then::Close) => self.close_channel(id).await?,
-                Err(refusal) => self.refuse(id, refusal).await?,
-            },
+            Some(Slot::Open(channel)) => {
+                if self.method == PUBLISH {
+                    self.blocked.publishes();
+                }
+                match channel.frame(frame).await {
+                    Ok(Then::Go) => {}
+                    Ok(Then::Close) => self.close_channel(id).await?,
+                    Err(refusal) => self.refuse(id, refusal).await?,
+                }
+            }
         }
         Ok(None)
     }
@@ -373,6 +388,7 @@ impl Connection {
             }
         }
         self.broker.owner_gone(self.owner).await;
+        self.blocked.stop().await;
         match ended {
             Ended::Closed => self.output.method(0, &Method::ConnectionCloseOk {}),
             Ended::Gone(why) => tracing::info!(%peer, why, "connection lost"),

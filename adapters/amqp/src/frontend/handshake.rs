@@ -33,6 +33,8 @@ pub(super) struct Agreed {
     pub(super) heartbeat: Option<Duration>,
     /// Whether the client understands `basic.cancel` from us.
     pub(super) cancel_notify: bool,
+    /// Whether the client understands `connection.blocked`.
+    pub(super) blocked: bool,
 }
 
 /// How a handshake ended.
@@ -237,6 +239,7 @@ fn agree(channel_max: u16, frame_max: u32, heartbeat: u16, client: &Table) -> Ha
         frame_max: unless_zero(frame_max, FRAME_MAX) as usize,
         heartbeat: (heartbeat > 0).then(|| Duration::from_secs(heartbeat.into())),
         cancel_notify: is_capable(client, "consumer_cancel_notify"),
+        blocked: is_capable(client, "connection.blocked"),
     })
 }
 
@@ -247,6 +250,7 @@ fn start() -> Method {
         "exchange_exchange_bindings",
         "basic.nack",
         "consumer_cancel_notify",
+        "connection.blocked",
         "per_consumer_qos",
         "authentication_failure_close",
     ];

@@ -4,6 +4,7 @@
 //! consumer that carries its deliveries (`pump`), and one a channel in confirm mode (`confirm`).
 //! Publish path: `connection` → `channel` → `publish`. Deliver path: `pump` → `deliver` → `output`.
 
+mod blocked;
 mod channel;
 mod confirm;
 mod connection;

@@ -7,7 +7,7 @@ use standpipe_core::{
     broker::{Broker, Options},
     codec::Codecs,
     frontend::Frontend,
-    store::MemoryStore,
+    store::{MemoryStore, Store},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,9 +24,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::over(Arc::new(MemoryStore::new())).await
+    }
+
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
         let mut codecs = Codecs::default();
         standpipe_amqp::codec::register(&mut codecs);
-        let store = Arc::new(MemoryStore::new());
         let broker = Broker::open(store, codecs, Options::default())
             .await
             .expect("an empty store opens");
@@ -77,15 +80,24 @@ impl Raw {
     /// Reads frames until a method of this class and number; returns its arguments.
     pub(crate) async fn until(&mut self, class_and_method: &[u8; 2]) -> Vec<u8> {
         loop {
+            let (found, arguments) = self.method().await;
+            if found == *class_and_method {
+                return arguments;
+            }
+        }
+    }
+
+    /// Reads frames until a method; returns its class and number, and its arguments.
+    pub(crate) async fn method(&mut self) -> ([u8; 2], Vec<u8>) {
+        loop {
             let mut head = [0; 7];
             self.0.read_exact(&mut head).await.expect("another frame");
             let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
             let mut payload = vec![0; size + 1];
             self.0.read_exact(&mut payload).await.expect("its payload");
             payload.pop();
-            let [class, method] = *class_and_method;
-            if head[0] == 1 && payload[..4] == [0, class, 0, method] {
-                return payload[4..].to_vec();
+            if head[0] == 1 {
+                return ([payload[1], payload[3]], payload[4..].to_vec());
             }
         }
     }
@@ -115,7 +127,12 @@ pub(crate) fn method(channel: u16, class: u8, number: u8, arguments: &[u8]) -> V
 }
 
 pub(crate) fn start_ok(mechanism: &[u8], response: &[u8]) -> Vec<u8> {
-    let mut arguments = vec![0, 0, 0, 0];
+    start_ok_with(&[0, 0, 0, 0], mechanism, response)
+}
+
+/// `connection.start-ok` with a table of client properties.
+pub(crate) fn start_ok_with(properties: &[u8], mechanism: &[u8], response: &[u8]) -> Vec<u8> {
+    let mut arguments = properties.to_vec();
     arguments.push(u8::try_from(mechanism.len()).expect("a short string"));
     arguments.extend(mechanism);
     arguments.extend(
@@ -130,10 +147,28 @@ pub(crate) fn start_ok(mechanism: &[u8], response: &[u8]) -> Vec<u8> {
 
 /// All that a client says up to `connection.open`, with heartbeats every `heartbeat` seconds.
 pub(crate) fn opening_with(heartbeat: u8) -> Vec<u8> {
+    opening_after(start_ok(b"PLAIN", b"\0guest\0guest"), heartbeat)
+}
+
+/// The same of a client that understands `connection.blocked`.
+pub(crate) fn capable_opening(heartbeat: u8) -> Vec<u8> {
+    let capability = [b"\x12connection.blocked".as_slice(), b"t\x01"].concat();
+    let capabilities = [b"\x0ccapabilitiesF", long(&capability).as_slice()].concat();
+    let start_ok = start_ok_with(&long(&capabilities), b"PLAIN", b"\0guest\0guest");
+    opening_after(start_ok, heartbeat)
+}
+
+/// Octets behind their length.
+fn long(octets: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(octets.len()).expect("test data is small");
+    [&length.to_be_bytes(), octets].concat()
+}
+
+fn opening_after(start_ok: Vec<u8>, heartbeat: u8) -> Vec<u8> {
     let tune_ok = method(0, 10, 31, &[0, 0, 0, 2, 0, 0, 0, heartbeat]);
     let open = method(0, 10, 40, b"\x01/\x00\x00");
     let header = b"AMQP\x00\x00\x09\x01".to_vec();
-    [header, start_ok(b"PLAIN", b"\0guest\0guest"), tune_ok, open].concat()
+    [header, start_ok, tune_ok, open].concat()
 }
 
 pub(crate) fn opening() -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! The frontend from outside: over TCP, with a broker in memory behind it.
 
 mod bad_input;
+mod blocked;
 mod client_view;
 mod harness;

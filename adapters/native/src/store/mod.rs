@@ -50,7 +50,9 @@ use standpipe_core::{
     entry::Entry,
     error::{Error, ErrorKind, Result},
     id::{CursorId, LogId, Millis, Offset},
-    store::{Commit, CommitSeq, Durability, Keep, LogBounds, ReadLimit, Store, Submitted},
+    store::{
+        AppendsRefused, Commit, CommitSeq, Durability, Keep, LogBounds, ReadLimit, Store, Submitted,
+    },
 };
 
 use self::{
@@ -204,6 +206,10 @@ impl Store for NativeStore {
         let state = self.shared.state.lock();
         let changes = state.contents.cursors.get(&cursor);
         Ok(changes.map(Changes::to_vec).unwrap_or_default())
+    }
+
+    fn appends_refused(&self) -> AppendsRefused {
+        self.shared.state.lock().told.subscribe().into()
     }
 
     async fn failed(&self) -> Error {

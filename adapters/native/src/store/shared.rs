@@ -149,6 +149,7 @@ impl Shared {
             state.tail.written(batch.seq);
             state.evict();
             state.refusal = state.closed_error();
+            state.tell();
             for part in batch.parts {
                 state.pending.give_back(part.bytes);
             }
@@ -163,7 +164,11 @@ impl Shared {
 
     /// Refuses commits until a write works again, and tells those who wait.
     pub(crate) fn refuse(&self, error: &Error) {
-        self.state.lock().refusal = Some(error.clone());
+        {
+            let mut state = self.state.lock();
+            state.refusal = Some(error.clone());
+            state.tell();
+        }
         let unknown = Error::new(ErrorKind::Unknown, "write journal", error.to_string());
         self.written.fail_waiting(unknown.clone());
         self.synced.fail_waiting(unknown);
@@ -179,6 +184,7 @@ impl Shared {
         let message = format!("{error}; acks, purges and deletes are still taken");
         tracing::error!("{message}");
         state.full = Some(Error::new(ErrorKind::Throttled, "append", message));
+        state.tell();
         drop(state);
         self.flush.notify_one();
         true
@@ -188,7 +194,7 @@ impl Shared {
     pub(crate) fn hold_reserve(&self) -> Result<(), Error> {
         let held = reserve::hold(&*self.disk, self.reserve);
         let mut state = self.state.lock();
-        match held {
+        let held = match held {
             Ok(()) => {
                 if state.full.take().is_some() {
                     tracing::info!("there is space again");
@@ -201,7 +207,9 @@ impl Shared {
                 state.full.get_or_insert_with(|| error.clone());
                 Err(error)
             }
-        }
+        };
+        state.tell();
+        held
     }
 
     /// Refuses commits for good: what a failed sync covered may be on disk or not.

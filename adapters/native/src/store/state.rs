@@ -6,6 +6,8 @@ use standpipe_core::{
     store::{Commit, CommitSeq, Durability, Op, Placed, Submitted},
 };
 
+use tokio::sync::watch;
+
 use super::{
     StoreOptions,
     contents::Contents,
@@ -29,6 +31,8 @@ pub(crate) struct State {
     pub(crate) refusal: Option<Error>,
     /// Why nothing is appended at the moment: the disk is full, and what is left is for what frees it.
     pub(crate) full: Option<Error>,
+    /// What those who ask were told last of the two above.
+    pub(crate) told: watch::Sender<Option<Error>>,
     /// The last commit that somebody wants on disk.
     pub(crate) sync_wanted: u64,
     /// Whether and how the writer should end.
@@ -61,6 +65,7 @@ impl State {
             pending,
             refusal: None,
             full: None,
+            told: watch::Sender::default(),
             ending: Ending::None,
             checkpointing: false,
             flushing: false,
@@ -100,6 +105,21 @@ impl State {
     /// Lets cached entries go where there are too many.
     pub(crate) fn evict(&mut self) {
         self.tail.evict(&mut self.contents.logs);
+    }
+
+    /// Tells whether appends are taken, where that changed. A store that ends says so otherwise.
+    pub(crate) fn tell(&self) {
+        if self.ending != Ending::None {
+            return;
+        }
+        let why = self.refusal.as_ref().or(self.full.as_ref());
+        self.told.send_if_modified(|told| {
+            let changed = told.is_some() != why.is_some();
+            if changed {
+                *told = why.cloned();
+            }
+            changed
+        });
     }
 
     /// Why a store that is closed refuses; `None` while it is open.
