@@ -25,6 +25,9 @@ use super::{
     vfs::Disk,
 };
 
+/// How long the thread behind the journal steps aside for the writer at a time.
+const SHORT: Duration = Duration::from_millis(25);
+
 /// State, marks, and what wakes the writer.
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
@@ -146,6 +149,7 @@ impl Shared {
         {
             let mut state = self.state.lock();
             state.pending.unwritten -= batch.octets;
+            state.writer_first = false;
             state.tail.written(batch.seq);
             state.evict();
             state.refusal = state.closed_error();
@@ -167,6 +171,7 @@ impl Shared {
         {
             let mut state = self.state.lock();
             state.refusal = Some(error.clone());
+            state.writer_first = false;
             state.tell();
         }
         let unknown = Error::new(ErrorKind::Unknown, "write journal", error.to_string());
@@ -184,6 +189,7 @@ impl Shared {
         let message = format!("{error}; acks, purges and deletes are still taken");
         tracing::error!("{message}");
         state.full = Some(Error::new(ErrorKind::Throttled, "append", message));
+        state.writer_first = true;
         state.tell();
         drop(state);
         self.flush.notify_one();
@@ -192,8 +198,12 @@ impl Shared {
 
     /// Keeps the reserve; where it was used, appends are taken again once it is back.
     pub(crate) fn hold_reserve(&self) -> Result<(), Error> {
-        let held = reserve::hold(&*self.disk, self.reserve);
+        // Under the lock: between its release and the write that it is for, nobody takes it.
         let mut state = self.state.lock();
+        if let Some(full) = state.full.clone().filter(|_| state.writer_first) {
+            return Err(full);
+        }
+        let held = reserve::hold(&*self.disk, self.reserve);
         let held = match held {
             Ok(()) => {
                 if state.full.take().is_some() {
@@ -262,6 +272,10 @@ impl Shared {
             }
             let newest = self.files.newest();
             let files = u64::from(newest.saturating_sub(first_file)) + 1;
+            if state.writer_first {
+                self.flush.wait_for(&mut state, look.min(SHORT));
+                continue;
+            }
             let squeezed = state.full.is_some() || state.stuck.is_some();
             let full = files > 1 && files * u64::from(self.file_size) * 2 > self.journal_bytes;
             if full || (squeezed && newest > first_file) {

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) full: Option<Error>,
     /// What those who ask were told last of the two above.
     pub(crate) told: watch::Sender<Option<Error>>,
+    /// Whether the reserve was released and the write that it is for is not done yet.
+    pub(crate) writer_first: bool,
     /// The last commit that somebody wants on disk.
     pub(crate) sync_wanted: u64,
     /// Whether and how the writer should end.
@@ -65,6 +67,7 @@ impl State {
             pending,
             refusal: None,
             full: None,
+            writer_first: false,
             told: watch::Sender::default(),
             ending: Ending::None,
             checkpointing: false,

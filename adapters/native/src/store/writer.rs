@@ -1,6 +1,10 @@
 //! The one thread that writes the journal: while one sync runs, the next batch gathers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use standpipe_core::error::{Error, ErrorKind};
 
@@ -14,6 +18,10 @@ use super::{
 
 /// Between two tries to write what the disk refused.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// Between two tries just after the reserve was released, and how long that goes on.
+const SHORT: Duration = Duration::from_millis(25);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes what is submitted, in order, and syncs it once for all who wait.
 pub(crate) struct Writer {
@@ -66,13 +74,19 @@ impl Writer {
     }
 
     fn write_until_done(&mut self, batch: Batch) -> Result<(), Error> {
-        let mut said = false;
+        let (mut said, mut patience) = (false, None);
         loop {
             match self.write(&batch) {
                 Ok(()) => break,
                 Err(Failure::Sync(error)) => return Err(error),
                 Err(Failure::Write(error)) => {
                     if is_full(&error) && self.shared.use_reserve(&error) {
+                        patience = Some(Instant::now() + PATIENCE);
+                        continue;
+                    }
+                    // A segment that was being written may have taken the reserve: it gives it back.
+                    let patient = patience.is_some_and(|until| Instant::now() < until);
+                    if is_full(&error) && patient && !self.shared.pause(SHORT) {
                         continue;
                     }
                     if !std::mem::replace(&mut said, true) {
