@@ -92,15 +92,19 @@ impl Flusher {
         if !runs.is_empty() {
             self.live.insert(number, runs.len());
         }
-        self.facts.first_file = last + 1;
         self.facts.next_segment = number + 1;
-        let (seq, octets) = self.install(&mut moved, runs);
+        let facts = Facts {
+            first_file: last + 1,
+            ..self.facts
+        };
+        let (seq, octets) = self.install(&mut moved, runs, facts);
         self.shared.wait_synced(seq)?;
         let (before, number) = self.checkpoint;
         let written = checkpoint::write(&*self.shared.disk, number, &octets);
         self.checkpoint.1 += 1;
         written.map_err(|error| failed(&checkpoint_name(number), error))?;
         self.checkpoint.0 = Some(number);
+        self.facts = facts;
         if let Some(before) = before {
             self.remove(&checkpoint_name(before));
         }
@@ -146,7 +150,7 @@ impl Flusher {
 
     /// Readers find it in the segment from here on. Returns a checkpoint of what the store holds
     /// then, and its commit.
-    fn install(&self, moved: &mut Vec<Moved>, runs: Runs) -> (u64, Vec<u8>) {
+    fn install(&self, moved: &mut Vec<Moved>, runs: Runs, facts: Facts) -> (u64, Vec<u8>) {
         let mut runs: BTreeMap<_, _> = runs
             .into_iter()
             .map(|(log, run)| ((log.topic.0, log.partition.0), run))
@@ -165,7 +169,7 @@ impl Flusher {
             };
             contents.let_go(gone);
         }
-        let octets = checkpoint::encode(&state.contents, self.facts);
+        let octets = checkpoint::encode(&state.contents, facts);
         let seq = state.contents.seq;
         drop(state);
         (seq, octets)

@@ -281,10 +281,13 @@ impl Shared {
             if full || (squeezed && newest > first_file) {
                 return Some(Some(newest - 1));
             }
-            if looked || squeezed || !state.contents.gone.is_empty() {
+            let gone = state.contents.gone.first().map(|(seq, _)| *seq);
+            let ready = gone.is_some_and(|seq| seq <= self.synced.reached());
+            if looked || squeezed || ready {
                 return Some(None);
             }
-            looked = self.flush.wait_for(&mut state, look).timed_out();
+            let wait = gone.map_or(look, |_| SHORT);
+            looked = self.flush.wait_for(&mut state, wait).timed_out();
         }
     }
 

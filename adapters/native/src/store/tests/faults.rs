@@ -147,3 +147,39 @@ async fn a_full_disk_takes_acks_and_takes_messages_again_once_they_are_gone() {
     let read = read_all(&open(&disk), log(1), end).await;
     assert_eq!(read[0].body(), "again");
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_did_not_fit_is_written_once_it_does() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    disk.fail_checkpoints(true);
+    for n in 0..400u32 {
+        let submitted = store.submit(commit(
+            Durability::Disk,
+            vec![append(log(1), vec![n as u8; 200])],
+        ));
+        let seq = submitted.unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+    }
+    disk.wait(|names| {
+        names
+            .iter()
+            .filter(|name| name.ends_with(".journal"))
+            .count()
+            > 4
+    });
+    disk.fail_checkpoints(false);
+    disk.wait(|names| {
+        names
+            .iter()
+            .filter(|name| name.ends_with(".journal"))
+            .count()
+            <= 3
+    });
+    assert_eq!(read_all(&store, log(1), Offset::ZERO).await.len(), 400);
+    store.close().await.unwrap();
+    assert_eq!(
+        read_all(&open(&disk), log(1), Offset::ZERO).await.len(),
+        400
+    );
+}

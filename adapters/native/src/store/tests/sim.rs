@@ -34,6 +34,8 @@ struct State {
     after_cut: Option<BTreeMap<String, Stored>>,
     /// Octets that all files together can have.
     capacity: Option<usize>,
+    /// Refuses new checkpoints, as a disk without room for one does.
+    fail_checkpoints: bool,
     fail_writes: bool,
     fail_syncs: bool,
     hold_syncs: bool,
@@ -126,6 +128,10 @@ impl SimDisk {
 
     pub(super) fn hold_at_most(&self, octets: usize) {
         self.0.state.lock().capacity = Some(octets);
+    }
+
+    pub(super) fn fail_checkpoints(&self, fail: bool) {
+        self.0.state.lock().fail_checkpoints = fail;
     }
 
     pub(super) fn fail_syncs(&self, fail: bool) {
@@ -252,6 +258,9 @@ struct SimFile {
 impl Disk for SimDisk {
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>> {
         let mut state = self.0.state.lock();
+        if state.fail_checkpoints && name.ends_with(".checkpoint") {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         state.files.remove(name);
         state.check_room(name, size as usize)?;
         let stored = Stored {
