@@ -259,20 +259,23 @@ impl Log {
         slots.map(|(base, slot)| (base, slot.extent))
     }
 
-    /// Places from `from` to `below` of what somebody still needs, at most `limit`.
+    /// Places of what somebody still needs, from the entry behind the one at `after` up to `below`,
+    /// at most `limit`.
     pub(crate) fn wanted(
         &self,
-        from: Offset,
+        after: Option<Offset>,
         below: Offset,
         limit: usize,
     ) -> Vec<(Offset, Extent)> {
-        let from = from.max(self.start);
-        let slots = self.index.from(from).take_while(|(base, _)| *base < below);
+        let slots = self.index.from(after.unwrap_or(self.start).max(self.start));
+        let slots = slots.take_while(|(base, _)| *base < below);
         let mut slots = slots.peekable();
         let mut wanted = Vec::new();
         while let Some((base, slot)) = slots.next().filter(|_| wanted.len() < limit) {
             let end = slots.peek().map_or(below, |(next, _)| *next);
-            if end > from && !self.forgotten.cover(&(base..end)) {
+            // An entry of many offsets covers those behind its base too: it is not to come twice.
+            let fresh = after.is_none_or(|after| base > after);
+            if fresh && end > self.start && !self.forgotten.cover(&(base..end)) {
                 wanted.push((base, slot.extent));
             }
         }

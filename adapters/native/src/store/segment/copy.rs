@@ -29,7 +29,7 @@ pub(crate) fn copy_log(
     below: Offset,
     segment: &mut SegmentWriter,
 ) -> io::Result<Vec<Range<Offset>>> {
-    let mut from = Offset::ZERO;
+    let mut after = None;
     let mut begun = false;
     let mut lost = Vec::new();
     loop {
@@ -41,12 +41,12 @@ pub(crate) fn copy_log(
             if !std::mem::replace(&mut begun, true) {
                 segment.begin(log, found.born());
             }
-            found.wanted(from, below, BATCH)
+            found.wanted(after, below, BATCH)
         };
         let Some((last, _)) = places.last() else {
             return segment.end().map(|()| lost);
         };
-        from = last.next();
+        after = Some(*last);
         for (span, these) in spans(&places) {
             let octets = span.read(&shared.files)?;
             for (base, extent) in these {
