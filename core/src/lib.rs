@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod broker;
+pub mod checksum;
 pub mod codec;
 pub mod cursor;
 pub mod dispatcher;

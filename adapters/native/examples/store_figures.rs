@@ -1,4 +1,5 @@
-//! The store beside the disk that it stands on: `store_figures DIRECTORY [ROUNDS]`.
+//! The store beside the disk that it stands on: `store_figures DIRECTORY [ROUNDS [ONLY]]`; `ONLY` is
+//! part of the name of what to measure.
 //!
 //! Measures, in one run and in interleaved pairs, what the store reaches and what plain writes and
 //! reads of the same files reach, and prints the median ratio of each pair with its spread.
@@ -20,6 +21,10 @@ use standpipe_core::{
 };
 use standpipe_native::store::{NativeStore, StoreOptions};
 
+/// As the daemon has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MB: usize = 1_000_000;
 /// What fits the journal, and ten times that.
 const BURST: usize = 128 * MB;
@@ -31,6 +36,7 @@ const WINDOW: usize = 64;
 struct Bench {
     directory: PathBuf,
     rounds: usize,
+    only: String,
 }
 
 #[tokio::main]
@@ -40,35 +46,40 @@ async fn main() -> Result<()> {
     let bench = Bench {
         directory: directory.into(),
         rounds: rounds.unwrap_or(3),
+        only: env::args().nth(3).unwrap_or_default(),
     };
     fs::create_dir_all(&bench.directory).expect("a directory");
     use Durability::{Disk, Os};
-    bench.append("append, disk, burst", Disk, BURST, 1).await?;
-    bench
-        .append("append, disk, ten times the journal", Disk, LONG, 1)
-        .await?;
-    bench.append("append, os, burst", Os, BURST, 1).await?;
-    bench
-        .append("append, os, ten times the journal", Os, LONG, 1)
-        .await?;
-    bench.topics().await?;
-    bench.latency().await?;
-    bench.read().await
+    for (what, level, octets) in [
+        ("append, disk, burst", Disk, BURST),
+        ("append, disk, ten times the journal", Disk, LONG),
+        ("append, os, burst", Os, BURST),
+        ("append, os, ten times the journal", Os, LONG),
+    ] {
+        bench.append(what, level, octets).await?;
+    }
+    bench.topics("1,000 topics over one").await?;
+    let latency = "one synced commit of 1 KB, p50, over a 4-KB write";
+    bench.latency(latency).await?;
+    for (what, body) in [
+        ("sequential read, 1 KB", 1_000),
+        ("sequential read, 64 KB", 64_000),
+    ] {
+        bench.read(what, body).await?;
+    }
+    Ok(())
 }
 
 impl Bench {
     /// Octets a second, ours over plain ones.
-    async fn append(
-        &self,
-        what: &str,
-        level: Durability,
-        octets: usize,
-        logs: usize,
-    ) -> Result<()> {
+    async fn append(&self, what: &str, level: Durability, octets: usize) -> Result<()> {
         let mut pairs = Vec::new();
+        if !what.contains(&self.only) {
+            return Ok(());
+        }
         for _ in 0..self.rounds {
             let raw = raw_write(&self.file(), octets, level == Durability::Disk);
-            pairs.push((self.store_append(level, octets, logs).await?, raw));
+            pairs.push((self.store_append(level, octets, 1).await?, raw));
         }
         report(what, "MB/s", &pairs);
         Ok(())
@@ -81,7 +92,8 @@ impl Bench {
         let started = Instant::now();
         let producers = (0..PRODUCERS).map(|at| {
             let (store, logs) = (store.clone(), logs.clone());
-            tokio::spawn(async move { produce(&*store, &logs, at, level, count).await })
+            let body = Bytes::from(vec![7; 1000]);
+            tokio::spawn(async move { produce(&*store, &logs, at, level, &body, count).await })
         });
         for producer in producers.collect::<Vec<_>>() {
             producer.await.expect("a producer ends")?;
@@ -94,20 +106,26 @@ impl Bench {
     }
 
     /// A thousand logs over one.
-    async fn topics(&self) -> Result<()> {
+    async fn topics(&self, what: &str) -> Result<()> {
         let mut pairs = Vec::new();
+        if !what.contains(&self.only) {
+            return Ok(());
+        }
         for _ in 0..self.rounds {
             let one = self.store_append(Durability::Disk, 2 * BURST, 1).await?;
             let many = self.store_append(Durability::Disk, 2 * BURST, 1000).await?;
             pairs.push((many, one));
         }
-        report("1,000 topics over one", "MB/s", &pairs);
+        report(what, "MB/s", &pairs);
         Ok(())
     }
 
     /// The median of single synced commits over that of single synced writes.
-    async fn latency(&self) -> Result<()> {
+    async fn latency(&self, what: &str) -> Result<()> {
         let mut pairs = Vec::new();
+        if !what.contains(&self.only) {
+            return Ok(());
+        }
         for _ in 0..self.rounds {
             let raw = raw_latency(&self.file());
             let (path, store) = self.fresh()?;
@@ -126,28 +144,20 @@ impl Bench {
             drop(store);
             fs::remove_dir_all(path).expect("the store goes");
         }
-        report(
-            "one synced commit of 1 KB, p50, over a 4-KB write",
-            "us",
-            &pairs,
-        );
+        report(what, "us", &pairs);
         Ok(())
     }
 
     /// Octets of bodies a second from segments, over plain reads from the page cache.
-    async fn read(&self) -> Result<()> {
+    async fn read(&self, what: &str, body: usize) -> Result<()> {
+        if !what.contains(&self.only) {
+            return Ok(());
+        }
         let (path, store) = self.fresh()?;
         let log = new_log();
-        for at in 0..PRODUCERS {
-            produce(
-                &*store,
-                &[log],
-                at,
-                Durability::Os,
-                4 * BURST / 1000 / PRODUCERS,
-            )
-            .await?;
-        }
+        let body = Bytes::from(vec![7; body]);
+        let count = 4 * BURST / body.len();
+        produce(&*store, &[log], 0, Durability::Os, &body, count).await?;
         let mut pairs = Vec::new();
         for _ in 0..self.rounds {
             let raw = raw_read(&self.file());
@@ -171,7 +181,7 @@ impl Bench {
         store.close().await?;
         drop(store);
         fs::remove_dir_all(path).expect("the store goes");
-        report("sequential read", "MB/s", &pairs);
+        report(what, "MB/s", &pairs);
         Ok(())
     }
 
@@ -191,9 +201,9 @@ async fn produce(
     logs: &[LogId],
     producer: usize,
     level: Durability,
+    body: &Bytes,
     count: usize,
 ) -> Result<()> {
-    let body = Bytes::from(vec![7; 1000]);
     let mut last = CommitSeq(0);
     for n in 0..count {
         let log = logs[(producer + n * PRODUCERS) % logs.len()];

@@ -23,6 +23,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{Draft, Entry, Fields, Flags, Format, ProducerStamp};
 use crate::{
+    checksum::crc32c,
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset},
     wire::{Reader, Writer},
@@ -46,18 +47,6 @@ pub struct EntryHead {
 }
 
 impl EntryHead {
-    /// The envelope of `entry`.
-    ///
-    /// # Panics
-    /// When the body exceeds 4 GiB; the message size limit is far below.
-    pub fn of(entry: &Entry) -> Self {
-        Self {
-            entry: entry.clone(),
-            body_length: u32::try_from(entry.body().len()).expect("a body is below 4 GiB"),
-            body_crc: crc32c::crc32c(entry.body()),
-        }
-    }
-
     /// Octets of the body.
     pub fn body_length(&self) -> usize {
         self.body_length as usize
@@ -77,8 +66,9 @@ impl EntryHead {
     ///
     /// # Errors
     /// `Corrupt` where the body has another length or checksum.
+    #[inline]
     pub fn join(mut self, body: Bytes) -> Result<Entry> {
-        if body.len() != self.body_length() || crc32c::crc32c(&body) != self.body_crc {
+        if body.len() != self.body_length() || crc32c(&body) != self.body_crc {
             let message = format!(
                 "the body at offset {} fails its checksum",
                 self.entry.base_offset
@@ -89,60 +79,71 @@ impl EntryHead {
         Ok(self.entry)
     }
 
-    /// Appends the envelope to `out`.
+    /// Appends the envelope of `entry` to `out`; `flags` stand in place of the entry's own.
     ///
     /// # Panics
-    /// When the skippable fields exceed 64 KiB, which [`Fields`] of a checked draft never do.
-    pub fn encode(&self, out: &mut BytesMut) {
-        let (start, entry, draft) = (out.len(), &self.entry, &self.entry.draft);
+    /// When the body exceeds 4 GiB; the message size limit is far below. When the skippable fields
+    /// exceed 64 KiB, which [`Fields`] of a checked draft never do.
+    pub fn encode(entry: &Entry, flags: Flags, out: &mut BytesMut) {
+        let (start, draft) = (out.len(), &entry.draft);
         let fields = encode_fields(&draft.fields);
+        let body_length = u32::try_from(draft.body.len()).expect("a body is below 4 GiB");
         let stamp = draft.producer.unwrap_or(ProducerStamp {
             id: -1,
             epoch: -1,
             sequence: -1,
         });
         let created = draft.created.unwrap_or((Millis(ABSENT), Millis(ABSENT)));
-        out.put_u8(VERSION);
-        out.put_u16(draft.flags.0);
-        out.put_u16(draft.format.0);
-        out.put_u16(u16::try_from(fields.len()).expect("fields are below 64 KiB"));
-        out.put_u32(self.body_length);
-        out.put_u64(entry.base_offset.0);
-        out.put_u32(draft.span);
-        out.put_u32(draft.visible);
-        out.put_u32(entry.leader_epoch);
-        out.put_i64(stamp.id);
-        out.put_i16(stamp.epoch);
-        out.put_i32(stamp.sequence);
-        out.put_i64(created.0.0);
-        out.put_i64(created.1.0);
-        out.put_i64(entry.appended.0);
-        out.put_u32(self.body_crc);
+        let mut fixed = [0; HEAD_FIXED];
+        let mut put = &mut fixed[..];
+        put.put_u8(VERSION);
+        put.put_u16(flags.0);
+        put.put_u16(draft.format.0);
+        put.put_u16(u16::try_from(fields.len()).expect("fields are below 64 KiB"));
+        put.put_u32(body_length);
+        put.put_u64(entry.base_offset.0);
+        put.put_u32(draft.span);
+        put.put_u32(draft.visible);
+        put.put_u32(entry.leader_epoch);
+        put.put_i64(stamp.id);
+        put.put_i16(stamp.epoch);
+        put.put_i32(stamp.sequence);
+        put.put_i64(created.0.0);
+        put.put_i64(created.1.0);
+        put.put_i64(entry.appended.0);
+        put.put_u32(crc32c(&draft.body));
+        out.put_slice(&fixed);
         out.put_slice(&fields);
-        let crc = crc32c::crc32c(&out[start..]);
+        let crc = crc32c(&out[start..]);
         out.put_u32(crc);
     }
 
-    /// Reads an envelope from the front of `bytes`; returns it and its length in octets.
+    /// Reads the envelope at `at` in `bytes`; returns it and its length in octets.
     ///
     /// # Errors
     /// `Corrupt` where the bytes are short, of an unknown version, or fail their checksum.
-    pub fn decode(bytes: &Bytes) -> Result<(Self, usize)> {
+    #[inline]
+    pub fn decode(bytes: &Bytes, at: usize) -> Result<(Self, usize)> {
         let short = || corrupt("the envelope is cut short");
-        let fixed = bytes.get(..HEAD_FIXED).ok_or_else(short)?;
+        let envelope = bytes.get(at..).ok_or_else(short)?;
+        let fixed = envelope.get(..HEAD_FIXED).ok_or_else(short)?;
         if fixed[0] != VERSION {
             return Err(corrupt(&format!("unknown envelope version {}", fixed[0])));
         }
         let fields_length = u16::from_be_bytes([fixed[5], fixed[6]]) as usize;
         let end = HEAD_FIXED + fields_length;
-        let crc = bytes.get(end..end + 4).ok_or_else(short)?;
-        if crc32c::crc32c(&bytes[..end]).to_be_bytes() != crc {
+        let crc = envelope.get(end..end + 4).ok_or_else(short)?;
+        if crc32c(&envelope[..end]).to_be_bytes() != crc {
             return Err(corrupt("the envelope fails its checksum"));
         }
-        let fields = decode_fields(bytes.slice(HEAD_FIXED..end))?;
+        let fields = match fields_length {
+            0 => Fields::default(),
+            _ => decode_fields(bytes.slice(at + HEAD_FIXED..at + end))?,
+        };
         Ok((Self::from_fixed(&fixed[1..], fields), end + 4))
     }
 
+    #[inline]
     fn from_fixed(mut fixed: &[u8], fields: Fields) -> Self {
         let flags = Flags(fixed.get_u16());
         let format = Format(fixed.get_u16());
@@ -269,9 +270,9 @@ mod tests {
             };
             let entry = entry(offset, span, body, fields);
             let mut out = BytesMut::new();
-            EntryHead::of(&entry).encode(&mut out);
+            EntryHead::encode(&entry, entry.draft.flags, &mut out);
             let encoded = out.freeze();
-            let (head, length) = EntryHead::decode(&encoded).unwrap();
+            let (head, length) = EntryHead::decode(&encoded, 0).unwrap();
             prop_assert_eq!(length, encoded.len());
             prop_assert_eq!(head.join(entry.body().clone()).unwrap(), entry);
         }
@@ -279,16 +280,20 @@ mod tests {
         #[test]
         fn a_flipped_bit_is_found(bit in 0usize..(HEAD_FIXED + 4) * 8) {
             let mut out = BytesMut::new();
-            EntryHead::of(&entry(1, 1, vec![1, 2, 3], Fields::default())).encode(&mut out);
+            let entry = entry(1, 1, vec![1, 2, 3], Fields::default());
+            EntryHead::encode(&entry, entry.draft.flags, &mut out);
             out[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(EntryHead::decode(&out.freeze()).is_err());
+            prop_assert!(EntryHead::decode(&out.freeze(), 0).is_err());
         }
     }
 
     #[test]
     fn a_damaged_body_is_found() {
         let entry = entry(1, 1, vec![1, 2, 3], Fields::default());
-        let joined = EntryHead::of(&entry).join(Bytes::from_static(&[1, 2, 4]));
+        let mut out = BytesMut::new();
+        EntryHead::encode(&entry, entry.draft.flags, &mut out);
+        let (head, _) = EntryHead::decode(&out.freeze(), 0).unwrap();
+        let joined = head.join(Bytes::from_static(&[1, 2, 4]));
         assert_eq!(joined.unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

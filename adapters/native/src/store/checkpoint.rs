@@ -13,6 +13,7 @@ use std::{io, ops::Range, sync::Arc};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use standpipe_core::{
+    checksum::crc32c,
     error::Result,
     id::{CursorId, LogId, Millis, Offset, PartitionId, SubscriptionId, TopicId},
     store::Epoch,
@@ -90,7 +91,7 @@ pub(crate) fn encode(contents: &Contents, facts: Facts) -> Vec<u8> {
     out.put_u32(facts.first_file);
     out.put_u64(facts.next_segment);
     out.put_u64(count);
-    let crc = crc32c::crc32c(&out);
+    let crc = crc32c(&out);
     out.put_bytes(0, HEADER - USED - 4);
     out.put_u32(crc);
     out.extend_from_slice(&frames);
@@ -179,8 +180,8 @@ impl Frames {
         let start = self.done.len();
         let length = u32::try_from(self.payload.len()).expect("an item is below 4 GiB");
         self.done.put_u32(length);
-        self.done.put_u32(crc32c::crc32c(&self.payload));
-        let crc = crc32c::crc32c(&self.done[start..]);
+        self.done.put_u32(crc32c(&self.payload));
+        let crc = crc32c(&self.done[start..]);
         self.done.put_u32(crc);
         self.done.extend_from_slice(&self.payload);
         self.payload.clear();

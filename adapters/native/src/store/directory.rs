@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::FallocateFlags;
 
-use super::vfs::{Disk, File};
+use super::vfs::{Disk, File, Wait};
 
 /// A directory, its handle kept for syncing names.
 #[derive(Debug)]
@@ -94,6 +94,20 @@ impl File for RealFile {
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         self.0.read_at(buf, at)
+    }
+
+    fn read_cached_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        match preadv2(
+            &self.0,
+            &mut [IoSliceMut::new(buf)],
+            at,
+            ReadWriteFlags::NOWAIT,
+        ) {
+            // Not every file system can tell.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Wait::Never.allow().map(|()| 0),
+            read => Ok(read?),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

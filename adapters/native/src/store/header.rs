@@ -1,6 +1,7 @@
 //! The fixed parts of a journal: how a file begins, and how a record does.
 
 use bytes::{Buf, BufMut};
+use standpipe_core::checksum::crc32c;
 
 use super::{position::Position, repair::mend};
 
@@ -40,7 +41,7 @@ impl FileHeader {
         fields.put_u32(self.incarnation);
         fields.put_u32(self.previous_end);
         fields.put_u64(self.previous_seq);
-        let crc = crc32c::crc32c(&out[..FILE_USED - 4]);
+        let crc = crc32c(&out[..FILE_USED - 4]);
         out[FILE_USED - 4..FILE_USED].copy_from_slice(&crc.to_be_bytes());
         out
     }
@@ -49,7 +50,7 @@ impl FileHeader {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (fields, mut crc) = bytes.get(..FILE_USED)?.split_at(FILE_USED - 4);
         let mut fields_read = fields.strip_prefix(MAGIC)?;
-        if crc32c::crc32c(fields) != crc.get_u32() {
+        if crc32c(fields) != crc.get_u32() {
             return None;
         }
         let fields = &mut fields_read;
@@ -71,7 +72,7 @@ impl FileHeader {
         if !mend(&mut copy, (&crc[..]).get_u32()) {
             return None;
         }
-        copy.put_u32(crc32c::crc32c(&copy));
+        copy.put_u32(crc32c(&copy));
         Self::decode(&copy)
     }
 }
@@ -104,7 +105,7 @@ impl RecordHeader {
         fields.put_u64(self.epoch);
         fields.put_u64(self.synced.pack());
         fields.put_u32(self.steps_crc);
-        let crc = crc32c::crc32c(&out[..RECORD_HEADER - 4]);
+        let crc = crc32c(&out[..RECORD_HEADER - 4]);
         out[RECORD_HEADER - 4..].copy_from_slice(&crc.to_be_bytes());
         out
     }
@@ -112,7 +113,7 @@ impl RecordHeader {
     /// `None` where it is short, damaged, or of another use of the file.
     pub(crate) fn decode(bytes: &[u8], salt: u32) -> Option<Self> {
         let (mut fields, mut crc) = bytes.get(..RECORD_HEADER)?.split_at(RECORD_HEADER - 4);
-        if !fields.starts_with(&salt.to_be_bytes()) || crc32c::crc32c(fields) != crc.get_u32() {
+        if !fields.starts_with(&salt.to_be_bytes()) || crc32c(fields) != crc.get_u32() {
             return None;
         }
         let header = Self {
@@ -133,7 +134,7 @@ impl RecordHeader {
         if !mend(&mut copy, (&crc[..]).get_u32()) {
             return None;
         }
-        copy.put_u32(crc32c::crc32c(&copy));
+        copy.put_u32(crc32c(&copy));
         Self::decode(&copy, salt)
     }
 }

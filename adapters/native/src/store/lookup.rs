@@ -1,6 +1,6 @@
-//! Finding entries wherever they lie. All of it blocks on the disk.
+//! Finding entries wherever they lie. All but [`read_now`] blocks on the disk.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use standpipe_core::{
     entry::Entry,
@@ -14,7 +14,7 @@ use super::{
     reader,
     segment::{self, Run, segment_name},
     shared::Shared,
-    vfs::File,
+    vfs::Wait,
 };
 
 /// How often a read looks again where what it was about to read has moved.
@@ -24,16 +24,27 @@ const ONE: ReadLimit = ReadLimit {
     entries: 1,
 };
 
-/// Entries of `log` from `from` on: see [`Store::read`](standpipe_core::store::Store::read).
+/// Entries of `log` from `from` on as `plan` says, where they are in memory: then nobody has to wait
+/// for another thread. `None` where they are not, or something is amiss.
+pub(crate) fn read_now(
+    shared: &Shared,
+    log: LogId,
+    plan: &Plan,
+    limit: ReadLimit,
+) -> Option<Vec<Entry>> {
+    follow(shared, log, plan, limit, Wait::Never).ok()
+}
+
+/// Entries of `log` from `from` on: see [`Store::read`](standpipe_core::store::Store::read). `last`
+/// is how [`Shared::plan`] said that it goes.
 pub(crate) fn read(
     shared: &Shared,
     log: LogId,
-    from: Offset,
-    limit: ReadLimit,
+    mut last: Plan,
+    (from, limit): (Offset, ReadLimit),
 ) -> Result<Vec<Entry>> {
-    let mut last = shared.plan(log, from, limit)?;
     for _ in 0..TRIES {
-        let error = match follow(shared, log, &last, limit) {
+        let error = match follow(shared, log, &last, limit, Wait::ForDevice) {
             Ok(entries) => return Ok(entries),
             Err(error) => error,
         };
@@ -49,16 +60,22 @@ pub(crate) fn read(
     Err(Error::new(ErrorKind::Transient, "read log", message))
 }
 
-fn follow(shared: &Shared, log: LogId, plan: &Plan, limit: ReadLimit) -> Result<Vec<Entry>> {
+fn follow(
+    shared: &Shared,
+    log: LogId,
+    plan: &Plan,
+    limit: ReadLimit,
+    wait: Wait,
+) -> Result<Vec<Entry>> {
     match plan {
         Plan::Journal(places, cached) => {
-            let mut entries = reader::read(&shared.files, log, places)?;
+            let mut entries = reader::read(&shared.files, log, places, wait)?;
             if entries.len() == places.len() {
                 entries.extend_from_slice(cached);
             }
             Ok(entries)
         }
-        Plan::Segment(run, from) => segment::read(&*open(shared, run)?, (log, run), *from, limit),
+        Plan::Segment(run, from) => segment::read(&shared.segments, (log, run), *from, limit, wait),
     }
 }
 
@@ -72,8 +89,7 @@ pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<
         (found.runs_at_time(at), found.bounds().start)
     };
     for run in &runs {
-        let found = open(shared, run)
-            .and_then(|file| segment::entry_for_time(&*file, (log, run), start, at))?;
+        let found = segment::entry_for_time(&shared.segments, (log, run), start, at)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -84,7 +100,10 @@ pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<
         found.and_then(|log| Some(log.at_time(at)?.max(log.bounds().start)))
     };
     match base {
-        Some(base) => Ok(read(shared, log, base, ONE)?.into_iter().next()),
+        Some(base) => {
+            let plan = shared.plan(log, base, ONE)?;
+            Ok(read(shared, log, plan, (base, ONE))?.into_iter().next())
+        }
         None => Ok(None),
     }
 }
@@ -101,15 +120,9 @@ pub(crate) fn trim_point(shared: &Shared, log: LogId, keep: Keep) -> Result<Offs
     let Some((run, keep)) = within else {
         return Ok(point);
     };
-    let file = open(shared, &run)?;
-    let inside = segment::trim_point(&*file, &run, keep);
+    let inside = segment::trim_point(&shared.segments, &run, keep);
     let inside = inside.map_err(|error| unreadable(&run, error))?;
     Ok(point.max(inside))
-}
-
-fn open(shared: &Shared, run: &Run) -> Result<Arc<dyn File>> {
-    let file = shared.segments.get(run.segment);
-    file.map_err(|error| unreadable(run, error))
 }
 
 fn unreadable(run: &Run, error: io::Error) -> Error {

@@ -20,6 +20,7 @@ mod marks;
 mod options;
 mod ownership;
 mod pending;
+mod piece;
 mod position;
 mod ranges;
 mod reader;
@@ -59,7 +60,7 @@ use self::{
     changes::Changes,
     directory::Directory,
     flush::Flusher,
-    log::{Log, Plan},
+    log::Log,
     ownership::{Lock, check_format},
     shared::{Ending, Shared},
     vfs::Disk,
@@ -160,12 +161,10 @@ impl Store for NativeStore {
 
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
         let plan = self.shared.plan(log, from, limit)?;
-        if let Plan::Journal(places, entries) = plan
-            && places.is_empty()
-        {
+        if let Some(entries) = lookup::read_now(&self.shared, log, &plan, limit) {
             return Ok(entries);
         }
-        self.blocking(move |shared| lookup::read(shared, log, from, limit))
+        self.blocking(move |shared| lookup::read(shared, log, plan, (from, limit)))
             .await
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use standpipe_core::{
     entry::{Entry, EntryHead},
     error::{Error, ErrorKind, Result},
@@ -11,27 +11,38 @@ use standpipe_core::{
 
 use super::{
     files::Files,
+    piece::{PIECE, read_piece},
     position::Position,
     record::Extent,
     recovery::{name, without_reference},
-    vfs::read_full_at,
+    vfs::Wait,
 };
 
 /// Entries this close to each other are read in one go.
 const GAP: u32 = 16 * 1024;
-/// The most that is read in one go, unless one entry is larger. What a reader keeps of it keeps
-/// all of it in memory.
-const RUN: u32 = 256 * 1024;
+/// The most that is read in one go, unless one entry is larger.
+const RUN: u32 = PIECE as u32;
+/// Reads that one call makes at most where it must not wait: others wait for it.
+const BRIEF: usize = 64;
 
-/// Reads entries of `log` at `places`, in order. Blocks.
+/// Reads entries of `log` at `places`, in order.
 ///
 /// # Errors
 /// `Corrupt` where an entry fails its checksums, with file, place and offset; `Transient` where
-/// the file cannot be read.
-pub(crate) fn read(files: &Files, log: LogId, places: &[(Offset, Extent)]) -> Result<Vec<Entry>> {
+/// the file cannot be read, or not all of it without waiting where it must not wait.
+pub(crate) fn read(
+    files: &Files,
+    log: LogId,
+    places: &[(Offset, Extent)],
+    wait: Wait,
+) -> Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(places.len());
-    for (span, these) in spans(places) {
-        let octets = span.read(files).map_err(|e| unreadable(log, these[0], e))?;
+    for (count, (span, these)) in spans(places).enumerate() {
+        let cannot = |error| unreadable(log, these[0], error);
+        if count >= BRIEF {
+            wait.allow().map_err(cannot)?;
+        }
+        let octets = span.read(files, wait).map_err(cannot)?;
         for (base, extent) in these {
             match span.entry(&octets, extent) {
                 Ok(entry) => entries.push(entry),
@@ -91,11 +102,9 @@ impl Span {
     }
 
     /// Its octets; fewer where the file ends before.
-    pub(crate) fn read(self, files: &Files) -> io::Result<Bytes> {
-        let mut octets = BytesMut::zeroed((self.to - self.from) as usize);
-        let read = read_full_at(&*files.get(self.file)?, &mut octets, u64::from(self.from))?;
-        octets.truncate(read);
-        Ok(octets.freeze())
+    pub(crate) fn read(self, files: &Files, wait: Wait) -> io::Result<Bytes> {
+        let (file, octets) = (files.get(self.file)?, (self.to - self.from) as usize);
+        read_piece(&*file, octets, u64::from(self.from), wait)
     }
 
     /// The entry at `extent`.
@@ -104,7 +113,7 @@ impl Span {
     /// `Corrupt` where it fails its checksums.
     pub(crate) fn entry(self, octets: &Bytes, extent: &Extent) -> Result<Entry> {
         let head = self.slice(octets, extent.head, extent.head_length)?;
-        let (head, _) = EntryHead::decode(&head)?;
+        let (head, _) = EntryHead::decode(&head, 0)?;
         let mut entry = head.join(self.slice(octets, extent.body, extent.body_length)?)?;
         entry.draft.flags = without_reference(entry.draft.flags);
         Ok(entry)

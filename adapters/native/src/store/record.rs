@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use bytes::{BufMut, Bytes, BytesMut};
 use foldhash::{HashMap, HashMapExt};
 use standpipe_core::{
+    checksum::Crc32c,
     entry::{Entry, EntryHead, Flags},
     id::LogId,
     store::{Epoch, Op},
@@ -108,7 +109,7 @@ pub(crate) struct RecordWriter<'a> {
     header: usize,
     start: u32,
     /// Checksum of the steps up to `summed`.
-    crc: u32,
+    crc: Crc32c,
     summed: usize,
     /// Places of bodies by address and length, where there are several.
     bodies: Option<HashMap<(usize, usize), u32>>,
@@ -123,7 +124,7 @@ impl<'a> RecordWriter<'a> {
             part,
             header,
             start,
-            crc: 0,
+            crc: Crc32c::default(),
             summed: header + RECORD_HEADER,
             bodies: (steps > 1).then(HashMap::new),
         }
@@ -158,14 +159,12 @@ impl<'a> RecordWriter<'a> {
         let head = match earlier {
             None => {
                 step::put_log(&mut self.part.bytes, step::APPEND, log);
-                self.envelope(entry)
+                self.envelope(entry, entry.draft.flags)
             }
             Some(place) => {
                 step::put_log(&mut self.part.bytes, step::APPEND_SHARED, log);
                 self.part.bytes.put_u32(place - self.start);
-                let mut marked = entry.clone();
-                marked.draft.flags = marked.draft.flags.with(Flags::BODY_BY_REFERENCE);
-                self.envelope(&marked)
+                self.envelope(entry, entry.draft.flags.with(Flags::BODY_BY_REFERENCE))
             }
         };
         let body_place = earlier.unwrap_or_else(|| self.body(body));
@@ -182,9 +181,9 @@ impl<'a> RecordWriter<'a> {
     }
 
     /// Place and length of the envelope.
-    fn envelope(&mut self, entry: &Entry) -> (u32, u32) {
+    fn envelope(&mut self, entry: &Entry, flags: Flags) -> (u32, u32) {
         let at = self.part.end().at;
-        EntryHead::of(entry).encode(&mut self.part.bytes);
+        EntryHead::encode(entry, flags, &mut self.part.bytes);
         (at, self.part.end().at - at)
     }
 
@@ -197,7 +196,7 @@ impl<'a> RecordWriter<'a> {
     }
 
     fn sum(&mut self) {
-        self.crc = crc32c::crc32c_append(self.crc, &self.part.bytes[self.summed..]);
+        self.crc.update(&self.part.bytes[self.summed..]);
         self.summed = self.part.bytes.len();
     }
 
@@ -210,7 +209,7 @@ impl<'a> RecordWriter<'a> {
             seq: facts.seq,
             epoch: facts.epoch.0,
             synced: facts.synced,
-            steps_crc: self.crc,
+            steps_crc: self.crc.sum(),
         };
         self.part.bytes[self.header..self.header + RECORD_HEADER].copy_from_slice(&header.encode());
     }

@@ -5,6 +5,8 @@
 //! names the bit. Only used where a wrong guess is out of proportion unlikely (short stretches that
 //! say what lies where) and never on a message's body.
 
+use standpipe_core::checksum::crc32c;
+
 /// Longest stretch that is mended: a stretch of n bits that is damaged otherwise looks like one
 /// flipped bit with a chance of n in 2^32.
 const LONGEST: usize = 64 * 1024;
@@ -14,7 +16,7 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// Mends `octets` in place so that they have the checksum `expected`, where one flipped bit in them
 /// or in the checksum explains the difference. Returns whether they are as written now.
 pub(crate) fn mend(octets: &mut [u8], expected: u32) -> bool {
-    let difference = crc32c::crc32c(octets) ^ expected;
+    let difference = crc32c(octets) ^ expected;
     if difference == 0 || difference.is_power_of_two() {
         return true;
     }
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn every_single_flipped_bit_is_mended() {
         let written: Vec<u8> = (0..200u32).map(|n| (n * 7) as u8).collect();
-        let crc = crc32c::crc32c(&written);
+        let crc = crc32c(&written);
         for bit in 0..written.len() * 8 {
             let mut damaged = written.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -76,7 +78,7 @@ mod tests {
     #[test]
     fn two_flipped_bits_are_not_mended() {
         let written = [5u8; 300];
-        let crc = crc32c::crc32c(&written);
+        let crc = crc32c(&written);
         for second in 1..2400 {
             let mut damaged = written;
             damaged[0] ^= 1;

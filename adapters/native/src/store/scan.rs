@@ -3,7 +3,10 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use standpipe_core::id::{LogId, Offset};
+use standpipe_core::{
+    checksum::Crc32c,
+    id::{LogId, Offset},
+};
 
 use super::{
     header::{RECORD_HEADER, RecordHeader},
@@ -78,20 +81,21 @@ pub(crate) fn scan_from(
 
 /// All steps; where they are not as written, the place up to which they could be read.
 fn take_steps(record: &Bytes, expected: u32) -> Result<Vec<Step>, usize> {
-    let (mut steps, mut at, mut crc, mut summed) = (Vec::new(), RECORD_HEADER, 0, RECORD_HEADER);
+    let (mut steps, mut crc) = (Vec::new(), Crc32c::default());
+    let (mut at, mut summed) = (RECORD_HEADER, RECORD_HEADER);
     while at < record.len() {
         let (step, next) = take_step(record, at).map_err(|_| at)?;
         if let Step::Append(append) = &step
             && append.inline
         {
-            crc = crc32c::crc32c_append(crc, &record[summed..append.body_at]);
+            crc.update(&record[summed..append.body_at]);
             summed = next;
         }
         steps.push(step);
         at = next;
     }
-    crc = crc32c::crc32c_append(crc, &record[summed..]);
-    (crc == expected).then_some(steps).ok_or(record.len())
+    crc.update(&record[summed..]);
+    (crc.sum() == expected).then_some(steps).ok_or(record.len())
 }
 
 /// Tries every bit near the place where reading stopped: nothing else says where bodies lie, and

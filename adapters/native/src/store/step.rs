@@ -163,7 +163,7 @@ fn take_append(record: &Bytes, at: usize, reader: &mut Reader, inline: bool) -> 
     let log = take_log(reader)?;
     let shared_at = if inline { 0 } else { reader.u32()? as usize };
     let head_at = record.len() - reader.remaining();
-    let (head, head_length) = EntryHead::decode(&record.slice(head_at..))?;
+    let (head, head_length) = EntryHead::decode(record, head_at)?;
     let body_at = if inline {
         head_at + head_length
     } else {

@@ -26,6 +26,11 @@ pub(crate) trait File: Send + Sync + 'static {
     fn write_at(&self, bufs: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
     /// Reads up to `buf.len()` octets; 0 at the end.
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
+    /// As [`File::read_at`] where that needs no wait for a device: `WouldBlock` where the first octet
+    /// is not in memory, fewer octets where later ones are not.
+    fn read_cached_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        self.read_at(buf, at)
+    }
     /// Makes everything written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
     /// Takes the space of the first `length` octets for good, by writing zeros where the file system
@@ -38,6 +43,25 @@ pub(crate) trait File: Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends to `len` octets.
     fn set_len(&self, len: u64) -> io::Result<()>;
+}
+
+/// Whether a read waits for what is not in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It does.
+    ForDevice,
+    /// It ends with `WouldBlock`.
+    Never,
+}
+
+impl Wait {
+    /// Fails where what comes next would wait.
+    pub(crate) fn allow(self) -> io::Result<()> {
+        match self {
+            Self::ForDevice => Ok(()),
+            Self::Never => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// Writes all of `bufs`.
@@ -64,9 +88,19 @@ pub(crate) fn write_all_at(
 
 /// Fills `buf` as far as the file reaches; returns the octets read.
 pub(crate) fn read_full_at(file: &dyn File, buf: &mut [u8], at: u64) -> io::Result<usize> {
+    fill_at(file, buf, at, Wait::ForDevice)
+}
+
+/// As [`read_full_at`]; `WouldBlock` where not all of it is in memory and it must not wait.
+pub(crate) fn fill_at(file: &dyn File, buf: &mut [u8], at: u64, wait: Wait) -> io::Result<usize> {
     let mut done = 0;
     while done < buf.len() {
-        match file.read_at(&mut buf[done..], at + done as u64) {
+        let (rest, from) = (&mut buf[done..], at + done as u64);
+        let read = match wait {
+            Wait::ForDevice => file.read_at(rest, from),
+            Wait::Never => file.read_cached_at(rest, from),
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => done += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

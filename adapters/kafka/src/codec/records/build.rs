@@ -1,7 +1,10 @@
 //! Batches of what other protocols published.
 
 use bytes::{BufMut, BytesMut};
-use standpipe_core::id::{Millis, Offset};
+use standpipe_core::{
+    checksum::crc32c,
+    id::{Millis, Offset},
+};
 
 use super::{
     header::{BEFORE_LENGTH, CRC_AT, CRC_FROM, LENGTH},
@@ -67,7 +70,7 @@ impl BatchBuilder {
         out.put_i32(-1);
         out.put_i32(self.count);
         out.put_slice(&self.records);
-        let crc = crc32c::crc32c(&out[start + CRC_FROM..]);
+        let crc = crc32c(&out[start + CRC_FROM..]);
         out[start + CRC_AT..start + CRC_FROM].copy_from_slice(&crc.to_be_bytes());
     }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use standpipe_core::{
+    checksum::crc32c,
     entry::{Draft, Format, ProducerStamp},
     id::Millis,
 };
@@ -59,7 +60,7 @@ pub(crate) fn check(records: &Bytes) -> Result<Draft, BadBatch> {
         let magic = header.magic;
         return Err(BadBatch::Invalid(format!("magic {magic}; only 2 is known")));
     }
-    if crc32c::crc32c(&records[CRC_FROM..]) != header.crc {
+    if crc32c(&records[CRC_FROM..]) != header.crc {
         return Err(BadBatch::Corrupt("the batch fails its checksum".into()));
     }
     check_header(&header, records.len())?;

@@ -1,6 +1,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use standpipe_core::{
+    checksum::crc32c,
     codec::Codec,
     entry::{Draft, Entry, Format},
     id::{Millis, Offset},
@@ -50,7 +51,7 @@ fn packed(plain: &Bytes, attributes: u8, records: &[u8]) -> Bytes {
 fn rewrite(batch: &mut BytesMut) {
     let length = (batch.len() - 12) as u32;
     batch[8..12].copy_from_slice(&length.to_be_bytes());
-    let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+    let crc = crc32c(&batch[CRC_FROM..]);
     batch[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
 }
 

@@ -8,6 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 use standpipe_core::{
     broker::{Broker, LaneId, Options, Publish, Target},
+    checksum::crc32c,
     codec::Codecs,
     frontend::Frontend,
     id::{Millis, Offset},
@@ -113,7 +114,7 @@ fn batch(values: &[&'static str], stamp: Option<(i64, i32)>) -> Bytes {
         out[43..51].copy_from_slice(&id.to_be_bytes());
         out[51..53].copy_from_slice(&0i16.to_be_bytes());
         out[53..57].copy_from_slice(&sequence.to_be_bytes());
-        let crc = crc32c::crc32c(&out[21..]);
+        let crc = crc32c(&out[21..]);
         out[17..21].copy_from_slice(&crc.to_be_bytes());
     }
     out.freeze()

@@ -1,6 +1,7 @@
 //! Whether a checkpoint's octets are as they were written.
 
 use bytes::Buf;
+use standpipe_core::checksum::crc32c;
 
 use crate::store::{
     checkpoint::{FRAME_HEADER, HEADER, MAGIC, USED},
@@ -65,7 +66,7 @@ pub(super) fn look(octets: &[u8]) -> Look {
 
 /// Whether a stretch is whole, perhaps after mending it; notes its place then.
 fn take(octets: &mut [u8], crc: u32, at: usize, mended: &mut Vec<u64>) -> bool {
-    if crc32c::crc32c(octets) == crc {
+    if crc32c(octets) == crc {
         return true;
     }
     let whole = mend(octets, crc);

@@ -14,7 +14,7 @@ use crate::store::{
     position::journal_name,
     reader::spans,
     segment::{Found, segment_name, walk},
-    vfs::Disk,
+    vfs::{Disk, Wait},
 };
 
 /// What stands at a place in a log.
@@ -55,7 +55,9 @@ pub(super) fn visit<E: From<Error>>(
     let places: Vec<_> = log.in_journal().collect();
     for (span, these) in spans(&places) {
         let name = journal_name(these[0].1.file);
-        let octets = span.read(files).map_err(|e| unreadable(id, &name, e))?;
+        let octets = span
+            .read(files, Wait::ForDevice)
+            .map_err(|e| unreadable(id, &name, e))?;
         for (base, extent) in these {
             match span.entry(&octets, extent) {
                 Ok(entry) => visit(Stored::Entry(entry))?,

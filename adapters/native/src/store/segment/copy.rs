@@ -13,6 +13,7 @@ use crate::store::{
     reader::{Span, spans},
     record::Extent,
     shared::Shared,
+    vfs::Wait,
 };
 
 /// Entries looked up at once, so that appends do not wait long behind it.
@@ -48,7 +49,7 @@ pub(crate) fn copy_log(
         };
         after = Some(*last);
         for (span, these) in spans(&places) {
-            let octets = span.read(&shared.files)?;
+            let octets = span.read(&shared.files, Wait::ForDevice)?;
             for (base, extent) in these {
                 if !copy_entry(span, &octets, extent, segment)? {
                     lost.push(*base..base.next());
@@ -70,7 +71,7 @@ fn copy_entry(
     let (Ok(head), Ok(body)) = (head, body) else {
         return Ok(false);
     };
-    let Ok((read, _)) = EntryHead::decode(&head) else {
+    let Ok((read, _)) = EntryHead::decode(&head, 0) else {
         return Ok(false);
     };
     segment.entry(&head, &body, read.without_body())?;

@@ -11,8 +11,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::segment_name;
-use crate::store::vfs::{Disk, File};
+use super::{Run, point::Point, point_cache::PointCache, segment_name};
+use crate::store::vfs::{Disk, File, Wait};
 
 /// Files that are kept open at most, besides those that are being read.
 const OPEN: usize = 256;
@@ -20,11 +20,15 @@ const OPEN: usize = 256;
 /// A file, and when it was used last.
 type Open = (Arc<dyn File>, u64);
 
+/// The file that a run lies in, and the run's points.
+pub(super) type Opened = (Arc<dyn File>, Arc<[Point]>);
+
 /// Open files by number; the one that was used longest ago is closed where there are too many.
 pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
     open: Mutex<BTreeMap<u64, Open>>,
     clock: AtomicU64,
+    points: PointCache,
 }
 
 impl Segments {
@@ -33,6 +37,7 @@ impl Segments {
             disk,
             open: Mutex::default(),
             clock: AtomicU64::default(),
+            points: PointCache::default(),
         }
     }
 
@@ -56,6 +61,21 @@ impl Segments {
         }
         open.insert(number, (file.clone(), now));
         Ok(file)
+    }
+
+    /// The file that `run` lies in, and the run's points.
+    ///
+    /// # Errors
+    /// As [`Segments::get`], and what reading the points gives; `WouldBlock` where they are not at
+    /// hand and it must not wait.
+    pub(super) fn run(&self, run: &Run, wait: Wait) -> io::Result<Opened> {
+        if let Some(points) = self.points.kept(run) {
+            return Ok((self.get(run.segment)?, points));
+        }
+        wait.allow()?;
+        let file = self.get(run.segment)?;
+        let points = self.points.read(&*file, run)?;
+        Ok((file, points))
     }
 
     /// Closes the file of that number and removes it.

@@ -13,17 +13,20 @@
 mod copy;
 mod files;
 mod point;
+mod point_cache;
 mod read;
 mod run;
 mod table;
+mod walk;
 mod writer;
 
 pub(crate) use copy::copy_log;
 pub(crate) use files::Segments;
 pub(crate) use point::whole_points;
-pub(crate) use read::{Found, entry_for_time, read, trim_point, walk};
+pub(crate) use read::{entry_for_time, read, trim_point};
 pub(crate) use run::Run;
 pub(crate) use table::{mended_in_table, read_table, starts_as_segment};
+pub(crate) use walk::{Found, Walk, walk};
 pub(crate) use writer::SegmentWriter;
 
 /// Octets before the first run.

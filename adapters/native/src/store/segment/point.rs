@@ -1,7 +1,10 @@
 //! Where entries begin in a run: what makes a look-up take one short scan.
 
 use bytes::{Buf, BufMut, BytesMut};
-use standpipe_core::id::{Millis, Offset};
+use standpipe_core::{
+    checksum::crc32c,
+    id::{Millis, Offset},
+};
 
 use super::Run;
 use crate::store::vfs::{File, read_full_at};
@@ -68,6 +71,6 @@ pub(crate) fn points(file: &dyn File, run: &Run) -> std::io::Result<Vec<Point>> 
 pub(crate) fn whole_points(file: &dyn File, run: &Run) -> std::io::Result<Option<Vec<u8>>> {
     let mut octets = vec![0; run.points as usize * POINT];
     let read = read_full_at(file, &mut octets, run.at + run.length)?;
-    let whole = read == octets.len() && crc32c::crc32c(&octets) == run.points_crc;
+    let whole = read == octets.len() && crc32c(&octets) == run.points_crc;
     Ok(whole.then_some(octets))
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes};
-use standpipe_core::{id::LogId, wire::Reader};
+use standpipe_core::{checksum::crc32c, id::LogId, wire::Reader};
 
 use super::{END_MAGIC, FOOTER, HEADER, MAGIC, Run};
 use crate::store::{
@@ -15,7 +15,7 @@ pub(super) fn header(number: u64) -> [u8; HEADER] {
     let mut out = [0; HEADER];
     out[..8].copy_from_slice(MAGIC);
     out[8..16].copy_from_slice(&number.to_be_bytes());
-    let crc = crc32c::crc32c(&out[..16]);
+    let crc = crc32c(&out[..16]);
     out[HEADER - 4..].copy_from_slice(&crc.to_be_bytes());
     out
 }
@@ -24,7 +24,7 @@ pub(super) fn table(runs: &[(LogId, Run)]) -> Vec<u8> {
     let mut out = Vec::new();
     out.put_u32(u32::try_from(runs.len()).expect("a segment has fewer than 2^32 runs"));
     runs.iter().for_each(|(log, run)| run.put(*log, &mut out));
-    let crc = crc32c::crc32c(&out);
+    let crc = crc32c(&out);
     out.put_u32(crc);
     out
 }
@@ -35,7 +35,7 @@ pub(super) fn footer(number: u64, table_at: u64, table_length: usize) -> Vec<u8>
     out.put_u64(table_at);
     out.put_u32(u32::try_from(table_length).expect("a table is below 4 GiB"));
     out.put_u64(number);
-    let crc = crc32c::crc32c(&out);
+    let crc = crc32c(&out);
     out.put_u32(crc);
     out
 }
@@ -92,7 +92,7 @@ pub(crate) fn mended_in_table(file: &dyn File, number: u64) -> io::Result<Vec<u6
     read_full_at(file, &mut footer, footer_at)?;
     let fails = |octets: &[u8]| {
         let (fields, mut crc) = octets.split_at(octets.len() - 4);
-        crc32c::crc32c(fields) != crc.get_u32()
+        crc32c(fields) != crc.get_u32()
     };
     let mut mended = Vec::new();
     if fails(&footer) {

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use bytes::BytesMut;
 use standpipe_core::{
+    checksum::crc32c,
     entry::Entry,
     id::{LogId, Millis, Offset},
 };
@@ -118,7 +119,7 @@ impl SegmentWriter {
             .iter()
             .for_each(|point| point.put(&mut points));
         run.length = at - run.at;
-        run.points_crc = crc32c::crc32c(&points);
+        run.points_crc = crc32c(&points);
         self.runs.push((log, run));
         self.put(&points)
     }
