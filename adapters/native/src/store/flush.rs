@@ -122,7 +122,12 @@ impl Flusher {
         }
         let mut segment = SegmentWriter::create(&*self.shared.disk, number)?;
         for part in &mut moved {
-            part.lost = copy_log(&self.shared, part.log, part.below, &mut segment)?;
+            part.lost = copy_log(
+                &self.shared,
+                (part.log, part.born),
+                part.below,
+                &mut segment,
+            )?;
         }
         if segment.is_empty() {
             self.shared.segments.remove(number)?;

@@ -18,29 +18,28 @@ use crate::store::{
 /// Entries looked up at once, so that appends do not wait long behind it.
 const BATCH: usize = 2048;
 
-/// Copies the entries of `log` below `below` that nobody has let go of, octet for octet; returns
-/// what could not be, since the journal is damaged there.
+/// Copies the entries below `below` that nobody has let go of, octet for octet, of the log that was
+/// born with commit `born`; returns what could not be, since the journal is damaged there.
 ///
 /// # Errors
 /// What reading the journal or writing the segment gives.
 pub(crate) fn copy_log(
     shared: &Shared,
-    log: LogId,
+    (log, born): (LogId, u64),
     below: Offset,
     segment: &mut SegmentWriter,
 ) -> io::Result<Vec<Range<Offset>>> {
     let mut after = None;
-    let mut begun = false;
     let mut lost = Vec::new();
+    segment.begin(log, born);
     loop {
         let places = {
             let state = shared.state.lock();
-            let Some(found) = state.contents.logs.get(&log) else {
+            // One that was dropped and has come again is another log: its entries stay where they are.
+            let found = state.contents.logs.get(&log);
+            let Some(found) = found.filter(|log| log.born() == born) else {
                 return segment.end().map(|()| lost);
             };
-            if !std::mem::replace(&mut begun, true) {
-                segment.begin(log, found.born());
-            }
             found.wanted(after, below, BATCH)
         };
         let Some((last, _)) = places.last() else {

@@ -1,7 +1,10 @@
 //! Tests of the whole store.
 
+mod batches;
 mod faults;
+mod held;
 mod inspect;
+mod model;
 mod power;
 mod recovery;
 mod reopen;
