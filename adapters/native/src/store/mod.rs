@@ -17,6 +17,7 @@ pub mod inspect;
 mod log;
 mod lookup;
 mod marks;
+mod mended;
 mod options;
 mod ownership;
 mod pending;

@@ -2,6 +2,8 @@
 
 mod batches;
 mod faults;
+mod filled;
+mod flips;
 mod held;
 mod inspect;
 mod model;
@@ -10,6 +12,7 @@ mod recovery;
 mod reopen;
 mod segments;
 mod sim;
+mod targets;
 
 use bytes::Bytes;
 use standpipe_core::{
