@@ -34,12 +34,15 @@ pub(crate) fn read(
     let mut last = shared.plan(log, from, limit)?;
     for _ in 0..TRIES {
         let error = match follow(shared, log, &last, limit) {
-            Ok(entries) => return Ok(entries),
+            Ok(entries) => return shared.up_to_lost(log, from, entries),
             Err(error) => error,
         };
         // The files may have moved on meanwhile: it is damage only where the plan still holds.
         let again = shared.plan(log, from, limit)?;
         if again.is_like(&last) {
+            if let Some(next) = shared.past_forgotten(log, from, &error) {
+                return read(shared, log, next, limit);
+            }
             tracing::error!("{error}");
             return Err(error);
         }

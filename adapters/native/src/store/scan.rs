@@ -1,6 +1,6 @@
 //! One record, as it is found in a journal file.
 
-use std::io;
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 use standpipe_core::id::{LogId, Offset};
@@ -21,7 +21,7 @@ pub(crate) enum Found {
         header: RecordHeader,
         record: Bytes,
         steps: Vec<Step>,
-        damaged: Vec<(LogId, Offset)>,
+        damaged: Vec<(LogId, Range<Offset>)>,
         /// Whether a flipped bit in it was mended: the file still has it.
         mended: bool,
     },
@@ -95,7 +95,7 @@ pub(super) fn take_steps(record: &Bytes, expected: u32) -> Option<Vec<Step>> {
     (crc == expected).then_some(steps)
 }
 
-fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {
+fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Range<Offset>)> {
     let appends = steps.iter().filter_map(|step| match step {
         Step::Append(append) => Some(append),
         Step::Other(_) => None,
@@ -105,7 +105,7 @@ fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {
             let body = append.body_at..append.body_at + append.head.body_length();
             append.head.clone().join(record.slice(body)).is_err()
         })
-        .map(|append| (append.log, append.head.without_body().base_offset))
+        .map(|append| (append.log, append.offsets()))
         .collect()
 }
 

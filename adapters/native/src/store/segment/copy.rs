@@ -1,6 +1,6 @@
 //! Copying what is still needed of a log from the journal into a segment.
 
-use std::{io, ops::Range};
+use std::io;
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -10,6 +10,7 @@ use standpipe_core::{
 
 use super::SegmentWriter;
 use crate::store::{
+    position::Position,
     reader::{Span, spans},
     record::Extent,
     shared::Shared,
@@ -19,7 +20,8 @@ use crate::store::{
 const BATCH: usize = 2048;
 
 /// Copies the entries below `below` that nobody has let go of, octet for octet, of the log that was
-/// born with commit `born`; returns what could not be, since the journal is damaged there.
+/// born with commit `born`; returns the
+/// entries that could not be, since the journal is damaged there.
 ///
 /// # Errors
 /// What reading the journal or writing the segment gives.
@@ -28,7 +30,7 @@ pub(crate) fn copy_log(
     (log, born): (LogId, u64),
     below: Offset,
     segment: &mut SegmentWriter,
-) -> io::Result<Vec<Range<Offset>>> {
+) -> io::Result<Vec<(Offset, Position)>> {
     let mut after = None;
     let mut lost = Vec::new();
     segment.begin(log, born);
@@ -50,7 +52,7 @@ pub(crate) fn copy_log(
             let octets = span.read(&shared.files)?;
             for (base, extent) in these {
                 if !copy_entry(span, &octets, extent, segment)? {
-                    lost.push(*base..base.next());
+                    lost.push((*base, Position::new(extent.file, extent.head)));
                 }
             }
         }

@@ -46,7 +46,6 @@ async fn a_flipped_bit_anywhere_is_found_located_and_isolated() {
         let before = fs::read(path.join(&name)).unwrap();
         flip(path, &name, &before, bit);
         let place = format!("{name} bit {} of octet {}", bit % 8, bit / 8);
-        eprintln!("{place} {:?}", std::time::Instant::now());
         let told = check(path, &name, &place);
         let lost = read_all_of_it(path, &filled, &name, &place).await;
         assert_eq!(told, lost, "{place}: a check tells what a reader misses");

@@ -6,6 +6,7 @@ mod filled;
 mod flips;
 mod held;
 mod inspect;
+mod known;
 mod model;
 mod power;
 mod recovery;
