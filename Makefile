@@ -51,7 +51,7 @@ e2e:
 campaign: setup release
 	@scripts/setup.sh campaign
 	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e --timeout 3600
-	PROPTEST_CASES=20000 POWER_SEEDS=5000 cargo test --release --workspace
+	PROPTEST_CASES=20000 POWER_SEEDS=5000 FLIPS=1000 FLIPS_MB=200 cargo test --release --workspace
 	@$(MAKE) --no-print-directory backlog
 	@$(MAKE) --no-print-directory mutants
 

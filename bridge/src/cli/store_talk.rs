@@ -131,16 +131,21 @@ fn log_line(
             "start": bounds.start.0, "end": bounds.end.0, "entries": stat.entries,
             "octets": bounds.octets, "segments": stat.segments,
             "segment_octets": stat.segment_octets, "journal_octets": in_journal,
+            "lost_offsets": stat.lost,
         });
         return writeln!(out, "{line}");
     }
     let name = name.map_or_else(|| id.to_string(), str::to_owned);
-    writeln!(
+    write!(
         out,
         "topic {name} partition {partition}: offsets {} to {}, {} entries, {} octets \
          ({} in {} segments, {in_journal} in the journal)",
         bounds.start, bounds.end, stat.entries, bounds.octets, stat.segment_octets, stat.segments
-    )
+    )?;
+    match stat.lost {
+        0 => writeln!(out),
+        lost => writeln!(out, "; {lost} offsets are lost, and it takes nothing more"),
+    }
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -1,11 +1,14 @@
 """A backlog costs disk, not memory; what was settled gives its space back; a full disk says so."""
+import json
 import os
+import random
 import subprocess
 from pathlib import Path
 
 import pika
 import pytest
 
+from clients.confluent_client import acked, create_topic, produce, read
 from clients.pika_client import channel
 from harness import Standpipe, until
 
@@ -96,6 +99,44 @@ def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_pa
             for heard in (told, told_later):
                 until("publishers are told", lambda: heard()[-1] == "unblocked", seconds=5)
         broker.stop()
+    finally:
+        if broker.alive():
+            broker.kill()
+
+
+def test_batches_far_beyond_the_journal_survive_kills_and_are_checked_and_dumped(small_disk, tmp_path, name):
+    data, sent, noise = small_disk / "data", [], random.Random(7)
+    broker = Standpipe(tmp_path / "log", data=data).start()
+    try:
+        create_topic(broker.kafka, name)
+        for round_ in range(3):
+            # Batches of one to some hundreds of messages, 14 MB a round; the journal is 24 MB here.
+            more = [{"key": b"%d" % (i % 9), "value": b"%d/%s" % (i, noise.randbytes(i * 7 % 700).hex().encode())}
+                    for i in range(20_000)]
+            how = {"batch.num.messages": 1 + 150 * round_, "compression.type": ["none", "lz4", "zstd"][round_]}
+            acked(produce(broker.kafka, name, more, **how))
+            sent += more
+            broker.kill()
+            broker.launch().wait_ready()
+            got = read(broker.kafka, name, len(sent))
+            assert [m.value() for m in got] == [m["value"] for m in sent]
+            assert [m.offset() for m in got] == list(range(len(sent)))
+        middle = len(sent) // 2 + 1  # inside a batch, inside a segment
+        assert read(broker.kafka, name, 1, start=middle)[0].offset() == middle
+        broker.stop()
+        assert list(data.glob("*.segment")), "nothing was moved behind the journal"
+        checked = broker.run("store", "check", data)
+        assert checked.returncode == 0, checked.stdout.decode()
+        stat = [json.loads(line) for line in broker.run("store", "stat", data, "--json").stdout.splitlines()]
+        mine = next(line for line in stat if line.get("topic") == name)
+        assert (mine["start"], mine["end"]) == (0, len(sent))
+        assert mine["segments"] > 0 and 20_000 < mine["entries"] < 22_000, mine
+        dumped = broker.run("store", "dump", data, "--topic", name)
+        assert dumped.returncode == 0, dumped.stderr.decode()
+        lines = [json.loads(line) for line in dumped.stdout.splitlines()]
+        assert [line["meta"]["offset"]["u64"] for line in lines] == [str(n) for n in range(len(sent))]
+        assert [line["payload"].encode() for line in lines] == [m["value"] for m in sent]
+        assert [line["key"].encode() for line in lines] == [m["key"] for m in sent]
     finally:
         if broker.alive():
             broker.kill()

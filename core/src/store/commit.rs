@@ -35,8 +35,9 @@ pub enum Op {
         /// The first offset that stays.
         below: Offset,
     },
-    /// Says that no reader needs the entries that lie wholly in `range` any more: the store may
-    /// give their space back, and a read passes over what is gone. The log's ends stay.
+    /// Says that no reader needs the offsets in `range` any more: the store may give back the space
+    /// of entries all of whose offsets are trimmed or forgotten, and a read passes over what is
+    /// gone. The log's ends stay.
     Forget {
         /// The log.
         log: LogId,

@@ -17,7 +17,8 @@ use standpipe_core::{
 
 pub use logs::{a_commit_spans_logs, look_up_by_time_finds_the_first, trim_moves_the_start};
 pub use logs::{appends_are_dense_and_ordered, drop_forgets_the_log, reads_respect_limits};
-pub use space::{forgotten_ranges_are_passed_over, octets_are_counted, trim_points_keep_enough};
+pub use space::{an_entry_is_never_there_in_part, forgotten_ranges_are_passed_over};
+pub use space::{octets_are_counted, trim_points_keep_enough};
 pub use state::{a_closed_store_refuses, what_was_durable_is_there_when_opened_again};
 pub use state::{
     cursors_are_a_snapshot_and_changes, keys_compare_and_set, lower_epochs_are_fenced,
@@ -48,6 +49,7 @@ pub async fn all(open: Open<'_>, lasting: Lasting) {
     drop_forgets_the_log(&*store).await;
     look_up_by_time_finds_the_first(&*store).await;
     forgotten_ranges_are_passed_over(&*store).await;
+    an_entry_is_never_there_in_part(&*store).await;
     octets_are_counted(&*store).await;
     trim_points_keep_enough(&*store).await;
     keys_compare_and_set(&*store).await;

@@ -50,6 +50,29 @@ pub async fn forgotten_ranges_are_passed_over(store: &dyn Store) {
     assert_eq!(bases(store, log, 50).await, [50]);
 }
 
+/// An entry of which some offsets are needed is there whole, wherever in it a read begins.
+///
+/// # Panics
+/// Where the store does otherwise.
+pub async fn an_entry_is_never_there_in_part(store: &dyn Store) {
+    let log = new_log();
+    let ops = [7, 1, 20, 3, 50].map(|span| append(log, &[span as u8; 100], span));
+    submit(store, ops.to_vec()).expect("an append");
+    let cut = [(3, 12), (20, 29), (29, 40)].map(|(from, to)| forget(log, from, to));
+    submit(store, cut.to_vec()).expect("a forget");
+    let below = Offset(2);
+    submit(store, vec![Op::Trim { log, below }]).expect("a trim");
+    let needed = [(0, 7), (8, 28), (31, 81)];
+    for from in 2..81 {
+        let read = store.read(log, Offset(from), ALL).await.expect("a read");
+        let found = read.iter().map(|e| (e.base_offset.0, e.end_offset().0));
+        // One offset long, and the one that two ranges cover together: they may be gone.
+        let found = found.filter(|at| ![(7, 8), (28, 31)].contains(at));
+        let needed = needed.into_iter().filter(|(_, end)| *end > from);
+        assert!(found.eq(needed), "read from {from}");
+    }
+}
+
 /// A log knows the octets of its bodies, and what is trimmed or forgotten adds none.
 ///
 /// # Panics

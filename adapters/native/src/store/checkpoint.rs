@@ -6,7 +6,8 @@
 //!         · 8 frames · 4 zero · 4 crc32c of the 48 before the zeros
 //! frames  4 length · 4 crc32c of the payload · 4 crc32c of these eight · payload
 //! ```
-//! A payload is items behind one another: `1` key value, `2` cursor reset change, `3` log. A file
+//! A payload is items behind one another: `1` key value, `2` cursor reset change, `3` log,
+//! `4` what is lost of a log before it. A file
 //! that ends early was not finished and does not count: the one before it is still there.
 
 use std::{io, ops::Range, sync::Arc};
@@ -39,6 +40,7 @@ const FRAME: usize = 16 * 1024;
 const KEY: u8 = 1;
 const CURSOR: u8 = 2;
 const LOG: u8 = 3;
+const LOST: u8 = 4;
 
 /// What a checkpoint says besides the contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,13 @@ pub(crate) fn encode(contents: &Contents, facts: Facts) -> Vec<u8> {
         }
     }
     for (id, log) in &contents.logs {
-        put_log(frames.item(LOG), *id, &log.facts());
+        let facts = log.facts();
+        put_log(frames.item(LOG), *id, &facts);
+        if !facts.lost.is_empty() {
+            let item = frames.item(LOST);
+            put_id(item, *id);
+            put_ranges(item, &facts.lost);
+        }
     }
     let (count, frames) = frames.finish();
     let mut out = Vec::with_capacity(HEADER + frames.len());
@@ -197,15 +205,23 @@ impl Frames {
 }
 
 fn put_log(out: &mut BytesMut, id: LogId, facts: &LogFacts) {
-    out.put_slice(id.topic.0.as_bytes());
-    out.put_u32(id.partition.0);
+    put_id(out, id);
     out.put_u64(facts.born);
     for offset in [facts.start, facts.end, facts.journal_from] {
         out.put_u64(offset.0);
     }
     out.put_i64(facts.appended.0);
-    out.put_varint(facts.forgotten.iter().len() as u64);
-    for Range { start, end } in facts.forgotten.iter() {
+    put_ranges(out, &facts.forgotten);
+}
+
+fn put_id(out: &mut BytesMut, id: LogId) {
+    out.put_slice(id.topic.0.as_bytes());
+    out.put_u32(id.partition.0);
+}
+
+fn put_ranges(out: &mut BytesMut, ranges: &Ranges) {
+    out.put_varint(ranges.iter().len() as u64);
+    for Range { start, end } in ranges.iter() {
         out.put_varint(start.0);
         out.put_varint(end.0);
     }
@@ -230,29 +246,49 @@ fn take_item(reader: &mut Reader, contents: &mut Contents) -> Result<()> {
             let (log, facts) = take_log(reader)?;
             contents.logs.insert(log, Log::restore(facts));
         }
+        LOST => {
+            let log = take_id(reader)?;
+            let lost = take_ranges(reader)?;
+            if let Some(log) = contents.logs.get_mut(&log) {
+                *log = Log::restore(LogFacts {
+                    lost,
+                    ..log.facts()
+                });
+            }
+        }
         tag => return Err(reader.invalid(format!("unknown item {tag}"))),
     }
     Ok(())
 }
 
 fn take_log(reader: &mut Reader) -> Result<(LogId, LogFacts)> {
-    let log = LogId {
-        topic: TopicId(uuid(reader)?),
-        partition: PartitionId(reader.u32()?),
-    };
-    let mut facts = LogFacts {
+    let log = take_id(reader)?;
+    let facts = LogFacts {
         born: reader.u64()?,
         start: Offset(reader.u64()?),
         end: Offset(reader.u64()?),
         journal_from: Offset(reader.u64()?),
         appended: Millis(reader.i64()?),
-        forgotten: Ranges::default(),
+        forgotten: take_ranges(reader)?,
+        lost: Ranges::default(),
     };
+    Ok((log, facts))
+}
+
+fn take_id(reader: &mut Reader) -> Result<LogId> {
+    Ok(LogId {
+        topic: TopicId(uuid(reader)?),
+        partition: PartitionId(reader.u32()?),
+    })
+}
+
+fn take_ranges(reader: &mut Reader) -> Result<Ranges> {
+    let mut ranges = Ranges::default();
     for _ in 0..reader.varint()? {
         let range = Offset(reader.varint()?)..Offset(reader.varint()?);
-        facts.forgotten.insert(&range);
+        ranges.insert(&range);
     }
-    Ok((log, facts))
+    Ok(ranges)
 }
 
 /// A copy, since what is kept must not hold on to the whole frame.

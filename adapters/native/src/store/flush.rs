@@ -1,7 +1,7 @@
 //! The thread behind the journal: moves what is still needed into segments, so that journal files
 //! can go, and gives back the space of what nobody needs.
 
-use std::{collections::BTreeMap, io, ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use standpipe_core::{
     error::{Error, ErrorKind},
@@ -10,7 +10,8 @@ use standpipe_core::{
 
 use super::{
     checkpoint::{self, Facts, checkpoint_name},
-    position::journal_name,
+    position::{Position, journal_name},
+    recovery::name,
     segment::{Run, SegmentWriter, copy_log, segment_name},
     shared::Shared,
 };
@@ -40,7 +41,7 @@ struct Moved {
     log: LogId,
     born: u64,
     below: Offset,
-    lost: Vec<Range<Offset>>,
+    lost: Vec<(Offset, Position)>,
 }
 
 impl Flusher {
@@ -122,7 +123,12 @@ impl Flusher {
         }
         let mut segment = SegmentWriter::create(&*self.shared.disk, number)?;
         for part in &mut moved {
-            part.lost = copy_log(&self.shared, part.log, part.below, &mut segment)?;
+            part.lost = copy_log(
+                &self.shared,
+                (part.log, part.born),
+                part.below,
+                &mut segment,
+            )?;
         }
         if segment.is_empty() {
             self.shared.segments.remove(number)?;
@@ -156,13 +162,17 @@ impl Flusher {
             .map(|(log, run)| ((log.topic.0, log.partition.0), run))
             .collect();
         let mut state = self.shared.state.lock();
-        for part in moved.drain(..) {
+        for mut part in moved.drain(..) {
             let run = runs.remove(&(part.log.topic.0, part.log.partition.0));
             let contents = &mut state.contents;
             let log = contents.logs.get_mut(&part.log);
             let gone = match log.filter(|log| log.born() == part.born) {
                 Some(log) => {
-                    part.lost.iter().for_each(|lost| log.lose(lost));
+                    for (base, place) in part.lost.drain(..) {
+                        let why = format!("offset {base} was damaged in {place}");
+                        tracing::error!(log = name(part.log), "{why}");
+                        log.lose_entry(base, why);
+                    }
                     log.settle_in(run, part.below)
                 }
                 None => run.into_iter().collect(),

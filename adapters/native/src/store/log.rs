@@ -9,7 +9,7 @@ use standpipe_core::{
     store::{Keep, LogBounds, Placed, ReadLimit},
 };
 
-use super::{index::Index, ranges::Ranges, record::Extent, runs::Runs, segment::Run};
+use super::{index::Index, loss::Loss, ranges::Ranges, record::Extent, runs::Runs, segment::Run};
 
 /// Entries that one read looks up at most, so that appends do not wait long behind it.
 const READ_ENTRIES: usize = 4096;
@@ -33,8 +33,8 @@ pub(crate) struct Log {
     cached: VecDeque<(u64, Entry)>,
     /// What no reader needs, above the start.
     forgotten: Ranges,
-    /// Set where damage was found; the log takes no more entries.
-    damage: Option<Error>,
+    /// What should be there and is damaged or gone; while there is any, the log takes no entries.
+    loss: Loss,
 }
 
 /// What a read needs.
@@ -70,6 +70,7 @@ pub(crate) struct LogFacts {
     pub(crate) appended: Millis,
     pub(crate) journal_from: Offset,
     pub(crate) forgotten: Ranges,
+    pub(crate) lost: Ranges,
 }
 
 impl Log {
@@ -91,6 +92,7 @@ impl Log {
             journal_from: facts.journal_from,
             indexed: facts.journal_from,
             forgotten: facts.forgotten,
+            loss: Loss::known(facts.lost),
             ..Self::default()
         }
     }
@@ -104,6 +106,7 @@ impl Log {
             appended: self.appended,
             journal_from: self.journal_from,
             forgotten: self.forgotten.clone(),
+            lost: self.loss.ranges().clone(),
         }
     }
 
@@ -170,23 +173,36 @@ impl Log {
     pub(crate) fn find_anew(&mut self) {
         self.index = Index::default();
         self.indexed = self.journal_from;
+        self.loss.remove(&(self.journal_from..self.end));
     }
 
-    /// Marks the log as damaged; the first damage is the one reported.
-    pub(crate) fn damage(&mut self, error: Error) {
-        self.damage.get_or_insert(error);
+    /// Notes that what somebody needs of `range` cannot be read, for `why`.
+    pub(crate) fn lose(&mut self, range: &Range<Offset>, why: String) {
+        let range = range.start.max(self.start)..range.end.min(self.end);
+        self.loss.add(&range, &self.forgotten, why);
     }
 
-    /// Notes that `range` should be there and is not.
-    pub(crate) fn lose(&mut self, range: &Range<Offset>) {
-        let error = self.lost(range.clone());
-        tracing::error!("{error}");
-        self.damage(error);
+    /// As [`Log::lose`], for the entry at `base`, which is in the journal.
+    pub(crate) fn lose_entry(&mut self, base: Offset, why: String) {
+        let next = self.index.from(base).nth(1);
+        let end = next.map_or(self.indexed, |(next, _)| next);
+        self.lose(&(base..end), why);
     }
 
-    /// The damage that was found.
-    pub(crate) fn damaged(&self) -> Option<&Error> {
-        self.damage.as_ref()
+    /// What cannot be read and was not given up.
+    pub(crate) fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// What was given up or is needed by nobody, above the start.
+    pub(crate) fn forgotten(&self) -> &Ranges {
+        &self.forgotten
+    }
+
+    /// Behind the stretch of what nobody needs that covers `offset`.
+    pub(crate) fn past_forgotten(&self, offset: Offset) -> Option<Offset> {
+        let covering = self.forgotten.first_in(&(offset..offset.next()));
+        covering.map(|range| range.end)
     }
 
     pub(crate) fn bounds(&self) -> LogBounds {
@@ -205,6 +221,7 @@ impl Log {
         self.index
             .cut(covering.map_or(self.start, |(base, _)| base));
         self.forgotten.trim(self.start);
+        self.loss.trim(self.start);
         let gone = |(_, entry): &(u64, Entry)| entry.end_offset() <= self.start;
         while self.cached.front().is_some_and(gone) {
             self.cached.pop_front();
@@ -219,6 +236,7 @@ impl Log {
     pub(crate) fn forget(&mut self, range: &Range<Offset>) -> Vec<Run> {
         let range = range.start.max(self.start)..range.end.min(self.end);
         self.forgotten.insert(&range);
+        self.loss.remove(&range);
         self.runs.take_covered(&self.forgotten, self.start)
     }
 
@@ -320,7 +338,7 @@ impl Log {
         let run = self.runs.at_or_behind(from);
         let next = run.map_or(self.journal_from, |run| run.base.max(from));
         if next > from && !self.forgotten.cover(&(from..next)) {
-            return Err(self.lost(from..next));
+            return Err(self.loss.read_error(&(from..next)));
         }
         Ok(match run {
             Some(run) => Plan::Segment(run.clone(), next),
@@ -350,15 +368,6 @@ impl Log {
             entries.push(entry.clone());
         }
         Plan::Journal(places, entries)
-    }
-
-    fn lost(&self, range: Range<Offset>) -> Error {
-        let message = format!(
-            "offsets {} to {} are lost: the segment that held them is damaged or gone",
-            range.start,
-            range.end.0 - 1
-        );
-        Error::new(ErrorKind::Corrupt, "read log", message)
     }
 
     /// Runs that may hold an entry whose time is at or after `at`.

@@ -30,9 +30,10 @@ pub(crate) fn read_now(
     shared: &Shared,
     log: LogId,
     plan: &Plan,
-    limit: ReadLimit,
+    (from, limit): (Offset, ReadLimit),
 ) -> Option<Vec<Entry>> {
-    follow(shared, log, plan, limit, Wait::Never).ok()
+    let entries = follow(shared, log, plan, limit, Wait::Never).ok()?;
+    shared.up_to_lost(log, from, entries).ok()
 }
 
 /// Entries of `log` from `from` on: see [`Store::read`](standpipe_core::store::Store::read). `last`
@@ -45,12 +46,16 @@ pub(crate) fn read(
 ) -> Result<Vec<Entry>> {
     for _ in 0..TRIES {
         let error = match follow(shared, log, &last, limit, Wait::ForDevice) {
-            Ok(entries) => return Ok(entries),
+            Ok(entries) => return shared.up_to_lost(log, from, entries),
             Err(error) => error,
         };
         // The files may have moved on meanwhile: it is damage only where the plan still holds.
         let again = shared.plan(log, from, limit)?;
         if again.is_like(&last) {
+            if let Some(next) = shared.past_forgotten(log, from, &error) {
+                let plan = shared.plan(log, next, limit)?;
+                return read(shared, log, plan, (next, limit));
+            }
             tracing::error!("{error}");
             return Err(error);
         }

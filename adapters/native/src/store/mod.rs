@@ -14,9 +14,12 @@ mod flush;
 mod header;
 mod index;
 pub mod inspect;
+mod journal;
 mod log;
 mod lookup;
+mod loss;
 mod marks;
+mod mended;
 mod options;
 mod ownership;
 mod pending;
@@ -161,7 +164,7 @@ impl Store for NativeStore {
 
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
         let plan = self.shared.plan(log, from, limit)?;
-        if let Some(entries) = lookup::read_now(&self.shared, log, &plan, limit) {
+        if let Some(entries) = lookup::read_now(&self.shared, log, &plan, (from, limit)) {
             return Ok(entries);
         }
         self.blocking(move |shared| lookup::read(shared, log, plan, (from, limit)))

@@ -26,6 +26,36 @@ impl Ranges {
         self.0.insert(start, end);
     }
 
+    /// Takes a range out.
+    pub(crate) fn remove(&mut self, range: &Range<Offset>) {
+        let (start, end) = (range.start.0, range.end.0);
+        while let Some((from, to)) = self.0.range(..end).next_back() {
+            let (from, to) = (*from, *to);
+            if to <= start || start >= end {
+                return;
+            }
+            self.0.remove(&from);
+            if from < start {
+                self.0.insert(from, start);
+            }
+            if to > end {
+                self.0.insert(end, to);
+            }
+        }
+    }
+
+    /// The first of them that reaches into `range`.
+    pub(crate) fn first_in(&self, range: &Range<Offset>) -> Option<Range<Offset>> {
+        let before = self.0.range(..=range.start.0).next_back();
+        let before = before.filter(|(_, to)| **to > range.start.0);
+        let (from, to) = before.or_else(|| self.0.range(range.start.0..).next())?;
+        (*from < range.end.0).then_some(Offset(*from)..Offset(*to))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Lets go of what lies below `start`.
     pub(crate) fn trim(&mut self, start: Offset) {
         while let Some(first) = self.0.first_entry() {
@@ -63,13 +93,21 @@ mod tests {
         #[test]
         fn they_cover_what_was_added_above_the_start(
             added in prop::collection::vec((0u64..200, 1u64..20), 0..40), start in 0u64..200,
+            removed in prop::collection::vec((0u64..200, 0u64..30), 0..5),
         ) {
             let (mut ranges, mut set) = (Ranges::default(), std::collections::BTreeSet::new());
             for (from, length) in added {
                 ranges.insert(&(Offset(from)..Offset(from + length)));
                 set.extend(from..from + length);
             }
+            for (from, length) in removed {
+                ranges.remove(&(Offset(from)..Offset(from + length)));
+                set.retain(|at| !(from..from + length).contains(at));
+            }
             ranges.trim(Offset(start));
+            let first = ranges.first_in(&(Offset(start)..Offset(230)));
+            let expected = set.range(start..).next().copied();
+            prop_assert_eq!(first.map(|range| range.start.0), expected);
             for offset in start..230 {
                 let covered = ranges.cover(&(Offset(offset)..Offset(offset + 1)));
                 prop_assert_eq!(covered, set.contains(&offset));

@@ -5,9 +5,8 @@
 //! it hit, the store does not open. Nothing is written but the cut, so recovery can be cut short
 //! and repeated.
 
-use std::{io, sync::Arc};
+use std::{io, ops::Range};
 
-use bytes::Bytes;
 use standpipe_core::{
     entry::Flags,
     error::{Error, ErrorKind, Result},
@@ -19,15 +18,16 @@ use super::{
     checkpoint::{self, Facts, checkpoint_name, checkpoint_number},
     contents::Contents,
     files::Files,
-    header::{FILE_HEADER, FileHeader, RECORD_HEADER, RecordHeader},
+    header::{FILE_HEADER, RecordHeader},
+    journal::{Journal, cut, drop_unfinished, mend_record, open_files},
     log::Log,
-    position::{BLOCK, Position, journal_name, journal_number},
+    position::{Position, journal_name, journal_number},
     record::Extent,
     scan::{Found, look_behind, scan_from},
     segment::{read_table, segment_number},
     step::{Append, Step},
-    vfs::{Disk, File, read_full_at, write_all_at},
-    window::{Window, first_nonzero},
+    vfs::Disk,
+    window::Window,
 };
 
 const OPERATION: &str = "open store";
@@ -144,87 +144,6 @@ fn remove_leftovers(
     Ok(())
 }
 
-struct Journal {
-    file: Arc<dyn File>,
-    length: u64,
-    header: FileHeader,
-}
-
-impl Journal {
-    fn place(&self, at: u64) -> Position {
-        Position::new(self.header.number, u32::try_from(at).unwrap_or(u32::MAX))
-    }
-}
-
-/// Opens all files in order. The last one's header may be missing, which makes it number 0.
-fn open_files(disk: &dyn Disk, names: &[String], first: u32) -> Result<Vec<Journal>> {
-    let numbers = names.iter().filter_map(|name| journal_number(name));
-    let mut numbers: Vec<_> = numbers.filter(|number| *number >= first).collect();
-    numbers.sort_unstable();
-    let mut found = Vec::new();
-    for (expected, number) in (first..).zip(numbers.iter().copied()) {
-        if number != expected {
-            return Err(corrupt(format!("{} is missing", journal_name(expected))));
-        }
-        found.push(open_file(disk, number, Some(&number) == numbers.last())?);
-    }
-    if first > 1 && found.is_empty() {
-        return Err(corrupt(format!("{} is missing", journal_name(first))));
-    }
-    Ok(found)
-}
-
-fn open_file(disk: &dyn Disk, number: u32, is_last: bool) -> Result<Journal> {
-    let cannot = |error| failed(&format!("read {}", journal_name(number)), error);
-    let file = disk.open(&journal_name(number)).map_err(cannot)?;
-    let length = file.len().map_err(cannot)?;
-    let mut start = [0; FILE_HEADER];
-    let read = read_full_at(&*file, &mut start, 0).map_err(cannot)?;
-    let header = FileHeader::decode(&start[..read]).or_else(|| FileHeader::mended(&start[..read]));
-    let header = match header.filter(|header| header.number == number) {
-        Some(header) => {
-            write_back(&*file, &header.encode(), &start[..read], number, 0).map_err(cannot)?;
-            header
-        }
-        None if is_last && is_unfinished(&*file, length).map_err(cannot)? => FileHeader {
-            number: 0,
-            salt: 0,
-            incarnation: 0,
-            previous_end: 0,
-            previous_seq: 0,
-        },
-        None => {
-            return Err(corrupt(format!(
-                "{} does not begin as a journal file does; its records cannot be told from others",
-                journal_name(number)
-            )));
-        }
-    };
-    Ok(Journal {
-        file,
-        length,
-        header,
-    })
-}
-
-/// A header is synced before the first record is written: without either, the file was only begun.
-fn is_unfinished(file: &dyn File, length: u64) -> io::Result<bool> {
-    let mut window = Window::new(file, length);
-    Ok(first_nonzero(&mut window, FILE_HEADER as u64)?.is_none())
-}
-
-fn drop_unfinished(disk: &dyn Disk, found: &mut Vec<Journal>) -> Result<()> {
-    if found.last().is_some_and(|last| last.header.number == 0) {
-        let before = found.iter().rev().nth(1);
-        let name = journal_name(before.map_or(1, |journal| journal.header.number + 1));
-        disk.remove(&name)
-            .map_err(|e| failed(&format!("remove the unfinished {name}"), e))?;
-        found.pop();
-        tracing::info!(file = name, "removed a journal file that was only begun");
-    }
-    Ok(())
-}
-
 struct Recovery {
     contents: Contents,
     /// The last commit that the contents count; that of the checkpoint at first, while the journal
@@ -234,6 +153,7 @@ struct Recovery {
     /// The highest position that anything read so far knows to be synced.
     synced: Position,
     end: Position,
+    bad_segments: Vec<String>,
 }
 
 impl Recovery {
@@ -244,6 +164,7 @@ impl Recovery {
             contents,
             synced: Position::default(),
             end: Position::default(),
+            bad_segments: Vec::new(),
         }
     }
 
@@ -257,6 +178,7 @@ impl Recovery {
                 name,
                 "this segment's table is damaged; what it holds is lost"
             );
+            self.bad_segments.push(name.to_owned());
             return Ok(());
         };
         for (id, run) in runs {
@@ -270,10 +192,19 @@ impl Recovery {
 
     /// Closes the logs that should hold more than was found, and says so.
     fn mark_what_is_missing(&mut self) {
+        let suspects = match self.bad_segments.join(", ") {
+            none if none.is_empty() => "a segment that is gone".to_owned(),
+            some => format!("{some}, whose table is damaged,"),
+        };
         for (id, log) in &mut self.contents.logs {
-            for range in log.missing() {
-                tracing::error!(log = name(*id), from = %range.start, below = %range.end, "a segment that held this is damaged or gone");
-                log.lose(&range);
+            let missing = log.missing();
+            for range in log.loss().ranges().iter() {
+                tracing::error!(log = name(*id), from = %range.start, below = %range.end, "these cannot be read");
+            }
+            for range in missing {
+                let why = format!("{suspects} held them");
+                tracing::error!(log = name(*id), from = %range.start, below = %range.end, "{why}");
+                log.lose(&range, why);
             }
             let gone = log.settle_in(None, Offset::ZERO);
             self.contents
@@ -378,18 +309,11 @@ impl Recovery {
             .map_err(|error| corrupt(format!("{place}: {}", error.message())))
     }
 
-    fn close_logs(&mut self, place: Position, damaged: &[(LogId, Offset)]) {
-        for (log, offset) in damaged {
-            let error = Error::new(
-                ErrorKind::Corrupt,
-                "commit",
-                format!(
-                    "{}: offset {offset} is damaged in {place}; the log takes nothing more",
-                    name(*log)
-                ),
-            );
-            tracing::error!(%place, log = name(*log), %offset, "a stored body is damaged");
-            self.contents.log(*log).damage(error);
+    fn close_logs(&mut self, place: Position, damaged: &[(LogId, Range<Offset>)]) {
+        for (log, offsets) in damaged {
+            let why = format!("offset {} is damaged in {place}", offsets.start);
+            tracing::error!(log = name(*log), "{why}");
+            self.contents.log(*log).lose(offsets, why);
         }
     }
 }
@@ -403,61 +327,6 @@ fn extent(place: Position, append: &Append) -> Extent {
         body: place.at + inside(append.body_at),
         body_length: inside(append.head.body_length()),
     }
-}
-
-/// Writes a record as it was before a bit of it flipped.
-fn mend_record(
-    journal: &Journal,
-    at: u64,
-    header: &RecordHeader,
-    record: &Bytes,
-) -> io::Result<()> {
-    let place = journal.place(at);
-    tracing::warn!(%place, "mended a flipped bit");
-    let header = header.encode();
-    let mut octets = [
-        io::IoSlice::new(&header),
-        io::IoSlice::new(&record[RECORD_HEADER..]),
-    ];
-    write_all_at(&*journal.file, &mut octets, at)?;
-    journal.file.sync()
-}
-
-/// Writes what was `read` at `at` as it was meant, where a bit of it had flipped.
-fn write_back(file: &dyn File, meant: &[u8], read: &[u8], number: u32, at: u64) -> io::Result<()> {
-    if meant == read {
-        return Ok(());
-    }
-    tracing::warn!(file = journal_name(number), at, "mended a flipped bit");
-    write_all_at(file, &mut [io::IoSlice::new(meant)], at)?;
-    file.sync()
-}
-
-/// Ends the file behind its last whole record, and syncs it: what is served from now on stays.
-///
-/// What is not known to be synced is written once more first: where an earlier sync of it failed,
-/// the system may hold pages that it takes for written and that are not on the disk.
-fn cut(journal: &Journal, at: u64, synced: u64) -> Result<()> {
-    let cannot = |e| failed(&format!("cut {}", journal.place(at)), e);
-    let mut window = Window::new(&*journal.file, journal.length);
-    let behind = look_behind(&mut window, at, journal.header.salt).map_err(cannot)?;
-    if behind.end > at {
-        let (octets, place) = (behind.end - at, journal.place(at));
-        tracing::warn!(%place, octets, "cut the torn tail, which nobody was told was on disk");
-    }
-    if journal.length > at {
-        journal.file.set_len(at).map_err(cannot)?;
-    }
-    let mut from = synced - synced % u64::from(BLOCK);
-    while from < at {
-        let octets = window
-            .take(from, (at - from).min(1 << 20) as usize)
-            .map_err(cannot)?;
-        let written = write_all_at(&*journal.file, &mut [io::IoSlice::new(&octets)], from);
-        written.map_err(cannot)?;
-        from += octets.len().max(1) as u64;
-    }
-    journal.file.sync().map_err(cannot)
 }
 
 /// A log as a person can look for it.
@@ -478,11 +347,11 @@ fn unknown_damage(journal: &Journal, at: u64) -> Error {
     ))
 }
 
-fn corrupt(message: String) -> Error {
+pub(super) fn corrupt(message: String) -> Error {
     tracing::error!("{message}");
     Error::new(ErrorKind::Corrupt, OPERATION, message)
 }
 
-fn failed(what: &str, error: io::Error) -> Error {
+pub(super) fn failed(what: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Permanent, OPERATION, format!("cannot {what}")).with_source(error)
 }

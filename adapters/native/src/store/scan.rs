@@ -1,8 +1,8 @@
 //! One record, as it is found in a journal file.
 
-use std::io;
+use std::{io, ops::Range};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use standpipe_core::{
     checksum::Crc32c,
     id::{LogId, Offset},
@@ -10,6 +10,7 @@ use standpipe_core::{
 
 use super::{
     header::{RECORD_HEADER, RecordHeader},
+    mended::mend_steps,
     position::{BLOCK, Position},
     step::{Step, take_step},
     window::{Window, first_nonzero},
@@ -23,7 +24,7 @@ pub(crate) enum Found {
         header: RecordHeader,
         record: Bytes,
         steps: Vec<Step>,
-        damaged: Vec<(LogId, Offset)>,
+        damaged: Vec<(LogId, Range<Offset>)>,
         /// Whether a flipped bit in it was mended: the file still has it.
         mended: bool,
     },
@@ -45,8 +46,8 @@ fn scan(window: &mut Window<'_>, at: u64, salt: u32, seq: u64) -> io::Result<Fou
         return Ok(Found::Nothing);
     }
     let (record, steps, mended) = match take_steps(&record, header.steps_crc) {
-        Ok(steps) => (record, steps, mended),
-        Err(place) => match mend_steps(&record, header.steps_crc, place) {
+        Some(steps) => (record, steps, mended),
+        None => match mend_steps(&record, header.steps_crc) {
             Some((record, steps)) => (record, steps, true),
             None => return Ok(Found::Nothing),
         },
@@ -79,12 +80,12 @@ pub(crate) fn scan_from(
     })
 }
 
-/// All steps; where they are not as written, the place up to which they could be read.
-fn take_steps(record: &Bytes, expected: u32) -> Result<Vec<Step>, usize> {
+/// All steps; `None` where they are not as written.
+pub(super) fn take_steps(record: &Bytes, expected: u32) -> Option<Vec<Step>> {
     let (mut steps, mut crc) = (Vec::new(), Crc32c::default());
     let (mut at, mut summed) = (RECORD_HEADER, RECORD_HEADER);
     while at < record.len() {
-        let (step, next) = take_step(record, at).map_err(|_| at)?;
+        let (step, next) = take_step(record, at).ok()?;
         if let Step::Append(append) = &step
             && append.inline
         {
@@ -95,36 +96,10 @@ fn take_steps(record: &Bytes, expected: u32) -> Result<Vec<Step>, usize> {
         at = next;
     }
     crc.update(&record[summed..]);
-    (crc.sum() == expected).then_some(steps).ok_or(record.len())
+    (crc.sum() == expected).then_some(steps)
 }
 
-/// Tries every bit near the place where reading stopped: nothing else says where bodies lie, and
-/// they do not count. Only for damage, so that it may take a while.
-fn mend_steps(record: &Bytes, expected: u32, stopped: usize) -> Option<(Bytes, Vec<Step>)> {
-    /// Octets before and behind the place.
-    const BEFORE: usize = 4096;
-    const BEHIND: usize = 512;
-    /// A larger record is not tried.
-    const LARGEST: usize = 256 * 1024;
-    if record.len() > LARGEST {
-        return None;
-    }
-    let from = stopped.saturating_sub(BEFORE).max(RECORD_HEADER);
-    let to = (stopped + BEHIND).min(record.len());
-    for octet in from..to {
-        for bit in 0..8 {
-            let mut tried = BytesMut::from(&record[..]);
-            tried[octet] ^= 1 << bit;
-            let tried = tried.freeze();
-            if let Ok(steps) = take_steps(&tried, expected) {
-                return Some((tried, steps));
-            }
-        }
-    }
-    None
-}
-
-fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {
+fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Range<Offset>)> {
     let appends = steps.iter().filter_map(|step| match step {
         Step::Append(append) => Some(append),
         Step::Other(_) => None,
@@ -134,7 +109,7 @@ fn damaged_bodies(record: &Bytes, steps: &[Step]) -> Vec<(LogId, Offset)> {
             let body = append.body_at..append.body_at + append.head.body_length();
             append.head.clone().join(record.slice(body)).is_err()
         })
-        .map(|append| (append.log, append.head.without_body().base_offset))
+        .map(|append| (append.log, append.offsets()))
         .collect()
 }
 

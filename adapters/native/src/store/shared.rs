@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 use standpipe_core::{
+    entry::Entry,
     error::{Error, ErrorKind},
     id::{LogId, Offset},
     store::{ReadLimit, Watermark},
@@ -115,6 +116,30 @@ impl Shared {
             Some(log) => log.plan(from, limit),
             None => Log::default().plan(from, limit),
         }
+    }
+
+    /// What was read of `log` from `from` on, up to where what is lost was passed over.
+    ///
+    /// # Errors
+    /// As [`Loss::cut`](super::loss::Loss::cut).
+    pub(crate) fn up_to_lost(
+        &self,
+        log: LogId,
+        from: Offset,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Entry>, Error> {
+        match self.state.lock().contents.logs.get(&log) {
+            Some(log) => log.loss().cut(from, entries),
+            None => Ok(entries),
+        }
+    }
+
+    /// Where a read from `from` goes on that came upon damage that nobody needs.
+    pub(crate) fn past_forgotten(&self, log: LogId, from: Offset, error: &Error) -> Option<Offset> {
+        let state = self.state.lock();
+        let log = state.contents.logs.get(&log);
+        log.filter(|_| error.kind() == ErrorKind::Corrupt)?
+            .past_forgotten(from)
     }
 
     /// Waits for something to write or sync; `None` when the writer should end.

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use super::{
     StoreOptions,
     contents::Contents,
-    log::Log,
     pending::Pending,
     record::{RecordFacts, record_bound},
     shared::Ending,
@@ -166,10 +165,12 @@ impl State {
 
     fn check_op(&self, op: &Op) -> Result<()> {
         match op {
-            Op::Append { log, .. } => match self.contents.logs.get(log).and_then(Log::damaged) {
-                Some(damage) => Err(damage.clone()),
-                None => Ok(()),
-            },
+            Op::Append { log, .. } => {
+                let found = self.contents.logs.get(log);
+                found
+                    .and_then(|found| found.loss().refusal(*log))
+                    .map_or(Ok(()), Err)
+            }
             Op::PutIf { key, expect, .. } if !expect.holds(self.contents.keys.get(key)) => {
                 let message = format!("key {key:?} is not as expected");
                 Err(refused(ErrorKind::Conflict, message))

@@ -59,6 +59,11 @@ pub(crate) struct Append {
 }
 
 impl Append {
+    /// The offsets that the entry covers.
+    pub(crate) fn offsets(&self) -> Range<Offset> {
+        self.head.without_body().base_offset..self.head.end_offset()
+    }
+
     /// Where the step ends.
     pub(crate) fn end(&self) -> usize {
         self.head_at

@@ -1,6 +1,6 @@
 //! Every checksum of a store, file by file.
 
-use std::{collections::HashMap, io};
+use std::{cell::RefCell, collections::HashMap, io, ops::Range};
 
 use standpipe_core::id::{LogId, Offset};
 
@@ -14,6 +14,7 @@ use super::{
 use crate::store::{
     checkpoint::checkpoint_number,
     position::{Position, journal_name, journal_number},
+    ranges::Ranges,
     segment::segment_number,
     step::{Append, Step},
     vfs::{Disk, read_full_at},
@@ -47,6 +48,18 @@ pub(super) fn check(
             checked.octets += below.open(&name)?.len()?;
         }
     }
+    let told: RefCell<HashMap<LogId, Ranges>> = RefCell::default();
+    let report = &mut |mut finding: Finding| {
+        if let Some((log, offsets)) = lost_offsets(&finding) {
+            if inspection.needs(log, &offsets) {
+                told.borrow_mut().entry(log).or_default().insert(&offsets);
+            } else {
+                finding.severity = Severity::Note;
+                finding.what += "; nobody needs it any more";
+            }
+        }
+        report(finding);
+    };
     check_checkpoints(inspection, report)?;
     for (name, at) in inspection.overlay.changed() {
         let what = "a flipped bit, which is mended when the store is opened";
@@ -55,7 +68,32 @@ pub(super) fn check(
     checked.entries += check_journal(inspection, report)?;
     checked.entries += check_segments(inspection, report)?;
     report_leftovers(inspection, report);
+    report_known(inspection, &told.take(), report);
     Ok(checked)
+}
+
+fn lost_offsets(finding: &Finding) -> Option<(LogId, Range<Offset>)> {
+    let is_lost = finding.severity == Severity::Lost;
+    Some((finding.log?, finding.offsets.clone()?)).filter(|_| is_lost)
+}
+
+/// What is known to be lost and has left no other trace.
+fn report_known(
+    inspection: &Inspection,
+    told: &HashMap<LogId, Ranges>,
+    report: &mut dyn FnMut(Finding),
+) {
+    let contents = inspection.recovered.as_ref().map(|found| &found.contents);
+    for (id, log) in contents.iter().flat_map(|contents| &contents.logs) {
+        let mut left = log.loss().ranges().clone();
+        for range in told.get(id).iter().flat_map(|told| told.iter()) {
+            left.remove(&range);
+        }
+        for range in left.iter() {
+            let what = "these are damaged or gone, and were not given up";
+            report(Finding::new(Severity::Lost, "", what).of(*id, range));
+        }
+    }
 }
 
 fn check_checkpoints(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::Result<()> {
@@ -119,12 +157,11 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
                 Step::Other(_) => None,
             });
             for append in appends {
-                let base = append.head.without_body().base_offset;
                 if let Some(gap) = gap {
                     report_gap(gap, append, &ends, report);
                 }
                 ends.insert(append.log, append.head.end_offset());
-                if damaged.contains(&(append.log, base)) {
+                if damaged.contains(&(append.log, append.offsets())) {
                     report(damaged_body(at, append));
                 } else {
                     entries += 1;
@@ -193,10 +230,6 @@ fn check_segments(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> i
                     .entry(run.segment)
                     .or_default()
                     .push((*id, run.clone()));
-            }
-            for range in log.missing() {
-                let what = "a segment that held these is damaged or gone";
-                report(Finding::new(Severity::Lost, "", what).of(*id, range));
             }
         }
     }

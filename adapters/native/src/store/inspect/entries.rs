@@ -53,15 +53,17 @@ pub(super) fn visit<E: From<Error>>(
         }
     }
     let places: Vec<_> = log.in_journal().collect();
+    let ends = places.iter().skip(1).map(|(base, _)| *base);
+    let mut ends = ends.chain([log.bounds().end]);
     for (span, these) in spans(&places) {
         let name = journal_name(these[0].1.file);
         let octets = span
             .read(files, Wait::ForDevice)
             .map_err(|e| unreadable(id, &name, e))?;
-        for (base, extent) in these {
+        for ((base, extent), end) in these.iter().zip(&mut ends) {
             match span.entry(&octets, extent) {
                 Ok(entry) => visit(Stored::Entry(entry))?,
-                Err(_) => visit(Stored::Damaged(*base..base.next(), name.clone()))?,
+                Err(_) => visit(Stored::Damaged(*base..end, name.clone()))?,
             }
         }
     }

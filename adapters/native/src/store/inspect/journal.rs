@@ -1,6 +1,6 @@
 //! Going through the journal's files, past what is damaged.
 
-use std::{io, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 use standpipe_core::id::{LogId, Offset};
 
@@ -18,7 +18,7 @@ pub(super) enum Swept<'a> {
     /// A file that does not begin as a journal file does.
     NoHeader(u32),
     /// A record, with the entries whose bodies are not as written.
-    Record(Position, &'a [Step], &'a [(LogId, Offset)]),
+    Record(Position, &'a [Step], &'a [(LogId, Range<Offset>)]),
     /// Octets up to the place named that should be a record and are none.
     Unreadable(Position, u64),
     /// Octets between records, or behind a file's last, that are not zero.

@@ -12,12 +12,12 @@ mod overlay;
 mod read_only;
 mod segments;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use standpipe_core::{
     error::{Error, ErrorKind, Result},
-    id::LogId,
+    id::{LogId, Offset},
     store::{LogBounds, Op},
 };
 
@@ -31,6 +31,7 @@ use self::{
     read_only::ReadOnly,
 };
 use super::{
+    log::Log,
     ownership::{Lock, known_format},
     recovery::{Recovered, newest_checkpoint, recover},
     step::Step,
@@ -62,6 +63,8 @@ pub struct LogStat {
     pub segments: u64,
     /// Octets of bodies in segments; the others are in the journal.
     pub segment_octets: u64,
+    /// Offsets that are known to be damaged or gone, and were not given up.
+    pub lost: u64,
 }
 
 /// A file in the directory.
@@ -140,6 +143,7 @@ impl Inspection {
                     + log.in_journal().count() as u64,
                 segments: log.runs().count() as u64,
                 segment_octets: log.runs().map(|run| run.octets).sum(),
+                lost: lost_offsets(log),
             })
             .collect();
         logs.sort_unstable_by_key(|stat| (stat.log.topic.0, stat.log.partition.0));
@@ -181,6 +185,18 @@ impl Inspection {
         }
     }
 
+    /// Whether somebody needs some of a log's offsets; where that cannot be told, yes.
+    fn needs(&self, log: LogId, offsets: &Range<Offset>) -> bool {
+        let Ok(recovered) = &self.recovered else {
+            return true;
+        };
+        let log = recovered.contents.logs.get(&log);
+        log.is_some_and(|log| {
+            let needed = offsets.start.max(log.bounds().start)..offsets.end;
+            !log.forgotten().cover(&needed)
+        })
+    }
+
     fn recovered(&self) -> Result<&Recovered> {
         self.recovered.as_ref().map_err(Clone::clone)
     }
@@ -190,6 +206,11 @@ impl std::fmt::Debug for Inspection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inspection").finish_non_exhaustive()
     }
+}
+
+fn lost_offsets(log: &Log) -> u64 {
+    let ranges = log.loss().ranges().iter();
+    ranges.map(|range| range.end.0 - range.start.0).sum()
 }
 
 /// Keys as the checkpoint has them and as every record changed them that can be read.

@@ -1,6 +1,6 @@
 //! Copying what is still needed of a log from the journal into a segment.
 
-use std::{io, ops::Range};
+use std::io;
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -10,6 +10,7 @@ use standpipe_core::{
 
 use super::SegmentWriter;
 use crate::store::{
+    position::Position,
     reader::{Span, spans},
     record::Extent,
     shared::Shared,
@@ -19,29 +20,29 @@ use crate::store::{
 /// Entries looked up at once, so that appends do not wait long behind it.
 const BATCH: usize = 2048;
 
-/// Copies the entries of `log` below `below` that nobody has let go of, octet for octet; returns
-/// what could not be, since the journal is damaged there.
+/// Copies the entries below `below` that nobody has let go of, octet for octet, of the log that was
+/// born with commit `born`; returns the
+/// entries that could not be, since the journal is damaged there.
 ///
 /// # Errors
 /// What reading the journal or writing the segment gives.
 pub(crate) fn copy_log(
     shared: &Shared,
-    log: LogId,
+    (log, born): (LogId, u64),
     below: Offset,
     segment: &mut SegmentWriter,
-) -> io::Result<Vec<Range<Offset>>> {
+) -> io::Result<Vec<(Offset, Position)>> {
     let mut after = None;
-    let mut begun = false;
     let mut lost = Vec::new();
+    segment.begin(log, born);
     loop {
         let places = {
             let state = shared.state.lock();
-            let Some(found) = state.contents.logs.get(&log) else {
+            // One that was dropped and has come again is another log: its entries stay where they are.
+            let found = state.contents.logs.get(&log);
+            let Some(found) = found.filter(|log| log.born() == born) else {
                 return segment.end().map(|()| lost);
             };
-            if !std::mem::replace(&mut begun, true) {
-                segment.begin(log, found.born());
-            }
             found.wanted(after, below, BATCH)
         };
         let Some((last, _)) = places.last() else {
@@ -52,7 +53,7 @@ pub(crate) fn copy_log(
             let octets = span.read(&shared.files, Wait::ForDevice)?;
             for (base, extent) in these {
                 if !copy_entry(span, &octets, extent, segment)? {
-                    lost.push(*base..base.next());
+                    lost.push((*base, Position::new(extent.file, extent.head)));
                 }
             }
         }

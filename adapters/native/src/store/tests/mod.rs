@@ -1,12 +1,19 @@
 //! Tests of the whole store.
 
+mod batches;
 mod faults;
+mod filled;
+mod flips;
+mod held;
 mod inspect;
+mod known;
+mod model;
 mod power;
 mod recovery;
 mod reopen;
 mod segments;
 mod sim;
+mod targets;
 
 use bytes::Bytes;
 use standpipe_core::{

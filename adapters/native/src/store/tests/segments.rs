@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use standpipe_core::{
-    entry::{Draft, Format},
     id::{Millis, Offset},
     store::{Durability, Keep, Op, Store},
 };
@@ -194,43 +193,5 @@ async fn a_flipped_bit_anywhere_is_told_and_the_rest_is_served() {
             assert_eq!(served + damaged, 400, "{name}");
             assert!(damaged <= 1, "{name}: {damaged}");
         }
-    }
-}
-
-#[tokio::test]
-async fn batches_of_many_offsets_move_once_each() {
-    let disk = SimDisk::default();
-    let store = open(&disk);
-    let batch = |n: u8| Op::Append {
-        log: log(1),
-        draft: Draft::batch(Format::KAFKA2, vec![n; 100].into(), 60),
-    };
-    for n in 0..500u32 {
-        let seq = store
-            .submit(commit(Durability::Disk, vec![batch(n as u8)]))
-            .unwrap()
-            .seq;
-        store.durable(seq, Durability::Disk).await.unwrap();
-        if n == 100 {
-            let below = Offset(60 * 50 + 7); // within a batch
-            let trim = Op::Trim { log: log(1), below };
-            store.submit(commit(Durability::Disk, vec![trim])).unwrap();
-        }
-    }
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| segment_number(name).is_some())
-            .count()
-            > 1
-    });
-    for reopened in [false, true] {
-        let store = if reopened { open(&disk) } else { store.clone() };
-        let entries = read_all(&store, log(1), Offset(60 * 50 + 7)).await;
-        let bases = (50..500u64).map(|n| Offset(n * 60));
-        assert!(entries.iter().map(|entry| entry.base_offset).eq(bases));
-        let octets = store.bounds(log(1)).await.unwrap().octets;
-        assert!((45_000..46_000).contains(&octets), "{octets}");
-        store.close().await.unwrap();
     }
 }
