@@ -95,7 +95,7 @@ impl SettledSet {
         if start >= end {
             return below;
         }
-        let pages = self.pages.range(start / PAGE..=(end - 1) / PAGE);
+        let pages = self.pages.range(start / PAGE..end.div_ceil(PAGE));
         let above = pages.map(|(number, page)| {
             let base = number * PAGE;
             page.count(start.max(base) - base, end.min(base + PAGE) - base)
@@ -105,24 +105,8 @@ impl SettledSet {
 
     /// What is in the set above the floor, as ranges in order.
     pub fn ranges(&self) -> impl Iterator<Item = Range<Offset>> + '_ {
-        let end = self
-            .pages
-            .last_key_value()
-            .map_or(0, |(n, _)| (n + 1) * PAGE);
-        let mut at = self.floor;
-        std::iter::from_fn(move || {
-            while at < end && !self.contains(Offset(at)) {
-                let absent = !self.pages.contains_key(&(at / PAGE));
-                at = if absent {
-                    (at / PAGE + 1) * PAGE
-                } else {
-                    at + 1
-                };
-            }
-            let start = at;
-            at = self.next_missing(Offset(at)).0;
-            (start < end && start < at).then_some(Offset(start)..Offset(at))
-        })
+        let all = self.stretches(1, Offset(u64::MAX)).into_iter();
+        all.filter(|range| range.start.0 >= self.floor)
     }
 
     /// Ranges of the set, that below the floor included, in order: those of at least `least`
@@ -147,7 +131,7 @@ impl SettledSet {
     }
 
     fn set_bits(&mut self, start: u64, end: u64) {
-        for number in start / PAGE..=(end - 1) / PAGE {
+        for number in start / PAGE..end.div_ceil(PAGE) {
             let base = number * PAGE;
             let (from, to) = (start.max(base) - base, end.min(base + PAGE) - base);
             let page = self
@@ -168,9 +152,7 @@ impl SettledSet {
         {
             self.pages.pop_first();
         }
-        if !self.floor.is_multiple_of(PAGE)
-            && let Some(page) = self.pages.get_mut(&number)
-        {
+        if let Some(page) = self.pages.get_mut(&number) {
             page.clear(0, self.floor % PAGE);
             self.drop_if_empty(number);
         }
@@ -226,7 +208,7 @@ impl Stretches {
 
     fn close(&mut self) {
         let Range { start, end } = self.open;
-        if end - start >= self.least || (end > start && end >= self.edge) {
+        if start < end && (end - start >= self.least || end >= self.edge) {
             self.found.push(Offset(start)..Offset(end));
         }
     }
@@ -243,13 +225,15 @@ impl Page {
             *self = Self::Bits(Box::new([u64::MAX; WORDS]));
         }
         if let Self::Bits(words) = self {
-            (from..to).for_each(|at| words[(at / 64) as usize] &= !(1 << (at % 64)));
+            let masked = words.iter_mut().zip(masks(from, to));
+            masked.for_each(|(word, mask)| *word &= !mask);
         }
     }
 
     fn set(&mut self, from: u64, to: u64) {
         let Self::Bits(words) = self else { return };
-        (from..to).for_each(|at| words[(at / 64) as usize] |= 1 << (at % 64));
+        let masked = words.iter_mut().zip(masks(from, to));
+        masked.for_each(|(word, mask)| *word |= mask);
         if words.iter().all(|word| *word == u64::MAX) {
             *self = Self::Full;
         }
@@ -257,26 +241,31 @@ impl Page {
 
     fn first_clear(&self, from: u64) -> Option<u64> {
         let Self::Bits(words) = self else { return None };
-        let mut mask = u64::MAX << (from % 64);
-        for (index, word) in words.iter().enumerate().skip((from / 64) as usize) {
-            let clear = !word & mask;
-            if clear != 0 {
-                return Some(index as u64 * 64 + u64::from(clear.trailing_zeros()));
-            }
-            mask = u64::MAX;
-        }
-        None
+        let clear = words.iter().zip(masks(from, PAGE)).map(|(w, m)| !w & m);
+        let mut places = (0..).step_by(64).zip(clear);
+        places.find_map(|(at, clear)| (clear != 0).then(|| at + u64::from(clear.trailing_zeros())))
     }
 
     fn count(&self, from: u64, to: u64) -> u64 {
-        match self {
-            Self::Full => to - from,
-            Self::Bits(words) if from == 0 && to == PAGE => {
-                words.iter().map(|word| u64::from(word.count_ones())).sum()
-            }
-            Self::Bits(words) => (from..to).filter(|at| bit(words, *at)).count() as u64,
-        }
+        let Self::Bits(words) = self else {
+            return to - from;
+        };
+        let set = words
+            .iter()
+            .zip(masks(from, to))
+            .map(|(word, mask)| word & mask);
+        set.map(|bits| u64::from(bits.count_ones())).sum()
     }
+}
+
+/// The bits from `from` to `to` of a page, a word at a time.
+fn masks(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    let below = |at: u64, base: u64| match at.saturating_sub(base) {
+        bits @ 0..64 => (1 << bits) - 1,
+        _ => u64::MAX,
+    };
+    let bases = (0..PAGE).step_by(64);
+    bases.map(move |base| below(to, base) & !below(from, base))
 }
 
 fn bit(words: &[u64; WORDS], at: u64) -> bool {
@@ -295,6 +284,18 @@ mod tests {
     fn offset() -> impl Strategy<Value = u64> {
         let seam = (0u64..6, 0u64..5).prop_map(|(page, at)| (page * PAGE + at).saturating_sub(2));
         prop_oneof![0u64..5000, seam]
+    }
+
+    /// What lies behind one another, joined.
+    fn runs(set: &BTreeSet<u64>) -> Vec<Range<Offset>> {
+        let mut runs: Vec<Range<Offset>> = Vec::new();
+        for at in set.iter().map(|at| Offset(*at)) {
+            match runs.last_mut() {
+                Some(last) if last.end == at => last.end = at.next(),
+                _ => runs.push(at..at.next()),
+            }
+        }
+        runs
     }
 
     proptest! {
@@ -318,14 +319,20 @@ mod tests {
         }
 
         #[test]
-        fn its_stretches_are_its_long_ranges(
-            ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), least in 1u64..300, edge in 0u64..7000,
+        fn its_stretches_are_its_long_runs_and_the_one_at_the_edge(
+            bounds in prop::collection::vec((offset(), 0u64..1500), 0..25), least in 0u64..300, edge in offset(),
         ) {
             let mut set = SettledSet::default();
-            ranges.iter().for_each(|(start, length)| set.settle(Offset(*start)..Offset(start + length)));
-            let floor = (set.floor() > Offset::ZERO).then(|| Offset::ZERO..set.floor());
+            let mut oracle = BTreeSet::new();
+            for (start, length) in bounds {
+                set.settle(Offset(start)..Offset(start + length));
+                oracle.extend(start..start + length);
+            }
+            let all = runs(&oracle);
+            let above: Vec<_> = all.iter().filter(|run| run.start > Offset::ZERO).cloned().collect();
+            prop_assert_eq!(set.ranges().collect::<Vec<_>>(), above);
             let long = |range: &Range<Offset>| range.end.0 - range.start.0 >= least || range.end.0 >= edge;
-            let expected: Vec<_> = floor.into_iter().chain(set.ranges()).filter(long).collect();
+            let expected: Vec<_> = all.into_iter().filter(long).collect();
             prop_assert_eq!(set.stretches(least, Offset(edge)), expected);
         }
     }
