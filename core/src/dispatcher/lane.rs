@@ -64,8 +64,7 @@ impl Lane {
     /// A higher horizon to persist, where `offset` comes within half a step of the present one.
     pub(super) fn wanted_horizon(&self, offset: Offset, step: u64) -> Option<Offset> {
         let near = offset.plus(step / 2) >= self.cursor.horizon();
-        let higher = offset.plus(step);
-        (near && higher > self.cursor.horizon()).then_some(higher)
+        near.then(|| offset.plus(step))
     }
 
     pub(super) fn lease(
@@ -163,10 +162,8 @@ impl Lane {
     pub(super) fn vanish(&mut self, range: Range<Offset>) -> Vec<Lease> {
         self.cursor.apply(&Change::Settle(range.clone()));
         let offsets: Vec<_> = self.leases.range(range.clone()).map(|(o, _)| *o).collect();
-        let ended = offsets
-            .iter()
-            .filter_map(|offset| self.leases.remove(offset));
-        let ended = ended.collect();
+        let ended = offsets.into_iter();
+        let ended = ended.filter_map(|offset| self.take_lease(offset)).collect();
         self.returned.retain(|offset| !range.contains(offset));
         self.skip_settled();
         ended

@@ -199,7 +199,7 @@ impl Dispatcher {
     /// Makes every horizon exact, for a clean stop.
     pub fn exact_horizons(&mut self) {
         for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let change = Change::Horizon(lane.next);
+            let change = Change::Horizon(lane.cursor.exact_horizon(lane.next));
             lane.cursor.apply(&change);
             self.changes.push((partition_id(index), change));
         }
@@ -236,8 +236,8 @@ impl Dispatcher {
         consumer: Option<ConsumerId>,
         deadline: Option<Millis>,
     ) -> Grant {
-        let count = self.lanes.len();
-        let lane = &mut self.lanes[partition.0 as usize];
+        let index = partition.0 as usize;
+        let lane = &mut self.lanes[index];
         let receipt = Receipt {
             partition,
             offset,
@@ -245,7 +245,7 @@ impl Dispatcher {
         };
         self.next_lease += 1;
         lane.lease(receipt, owner, consumer, deadline);
-        self.turn = (self.turn + 1) % count;
+        self.turn = index + 1;
         Grant {
             receipt,
             consumer,
