@@ -22,6 +22,8 @@ mkdir -p "$out"
 # Status 2 and 3 say that mutants were missed or hung, which is judged below.
 # Nearly all the time goes into building, so it builds the unit tests alone, without debug symbols;
 # they take 2 s, and what runs ten times as long hangs (a busy machine is given longer).
+# That a property fails is enough: nobody reads the smallest example, nor where it panicked.
+export PROPTEST_MAX_SHRINK_ITERS=0 RUST_BACKTRACE=0
 export CARGO_MUTANTS_MINIMUM_TEST_TIMEOUT=${CARGO_MUTANTS_MINIMUM_TEST_TIMEOUT:-20}
 PATH="$cache/cargo/bin:$PATH" cargo mutants --package standpipe-core --output "$out" --no-shuffle \
   --profile mutants --jobs "${MUTANTS_JOBS:-2}" "${files[@]}" "$@" \
