@@ -4,12 +4,13 @@
 #
 #   scripts/mutants.sh                all of it
 #   scripts/mutants.sh --shard 0/8    an eighth of all mutants; other arguments are passed on too
+#   MACHINES=router scripts/mutants.sh    one machine, by its own tests alone
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${STANDPIPE_CACHE:-$HOME/.cache/standpipe}
 out=$cache/mutants
-machines="cursor dispatcher router group"
+machines=${MACHINES:-cursor dispatcher router group}
 wanted=90
 
 files=() tests=()

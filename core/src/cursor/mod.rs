@@ -358,7 +358,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn a_snapshot_takes_a_bit_an_offset_whatever_the_order(
             settled in prop::collection::btree_set(0u64..20_000, 0..9000),

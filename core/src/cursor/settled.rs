@@ -274,11 +274,12 @@ fn bit(words: &[u64; WORDS], at: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Beyond whatever the tests settle.
+    const END: u64 = PAGE * 8;
 
     /// Offsets anywhere, and as often where pages meet.
     fn offset() -> impl Strategy<Value = u64> {
@@ -286,49 +287,61 @@ mod tests {
         prop_oneof![0u64..5000, seam]
     }
 
-    /// What lies behind one another, joined.
-    fn runs(set: &BTreeSet<u64>) -> Vec<Range<Offset>> {
-        let mut runs: Vec<Range<Offset>> = Vec::new();
-        for at in set.iter().map(|at| Offset(*at)) {
-            match runs.last_mut() {
-                Some(last) if last.end == at => last.end = at.next(),
-                _ => runs.push(at..at.next()),
-            }
+    fn ranges() -> impl Strategy<Value = Vec<Range<u64>>> {
+        let range = (offset(), offset()).prop_map(|(a, b)| {
+            let start = a.min(b);
+            start..start + a.abs_diff(b) % 1500
+        });
+        prop::collection::vec(range, 0..25)
+    }
+
+    /// A set, and the same set written out.
+    fn settled(ranges: Vec<Range<u64>>) -> (SettledSet, Vec<bool>) {
+        let (mut set, mut plain) = (SettledSet::default(), vec![false; END as usize]);
+        for Range { start, end } in ranges {
+            set.settle(Offset(start)..Offset(end));
+            plain[start as usize..end as usize].fill(true);
         }
-        runs
+        (set, plain)
+    }
+
+    /// What lies behind one another in a set that is written out.
+    fn runs(plain: &[bool]) -> Vec<Range<Offset>> {
+        let chunks = plain.chunk_by(|a, b| a == b).scan(0, |at, chunk| {
+            let start = Offset(*at);
+            *at += chunk.len() as u64;
+            Some((chunk[0], start..Offset(*at)))
+        });
+        chunks
+            .filter_map(|(is_in, run)| is_in.then_some(run))
+            .collect()
+    }
+
+    fn is_lean(set: &SettledSet) -> bool {
+        set.pages.values().all(|page| page.count(0, PAGE) > 0)
     }
 
     proptest! {
         #[test]
-        fn it_is_a_set(bounds in prop::collection::vec((offset(), offset()), 0..25), probe in offset(), to in offset()) {
-            let ranges = bounds.into_iter().map(|(a, b)| (a.min(b), a.abs_diff(b) % 1500));
-            let len = to.saturating_sub(probe);
-            let mut set = SettledSet::default();
-            let mut oracle = BTreeSet::new();
-            for (start, length) in ranges {
-                set.settle(Offset(start)..Offset(start + length));
-                oracle.extend(start..start + length);
+        fn it_is_a_set(ranges in ranges(), probe in offset(), to in offset()) {
+            let (set, plain) = settled(ranges);
+            for at in 0..END {
+                prop_assert_eq!(set.contains(Offset(at)), plain[at as usize]);
             }
-            let missing = (probe..).find(|at| !oracle.contains(at)).unwrap();
-            prop_assert_eq!(set.next_missing(Offset(probe)), Offset(missing));
-            let count = oracle.range(probe..probe + len).count() as u64;
-            prop_assert_eq!(set.count_in(Offset(probe)..Offset(probe + len)), count);
-            let above: Vec<_> = set.ranges().flat_map(|r| r.start.0..r.end.0).collect();
-            let expected: Vec<_> = oracle.iter().copied().filter(|at| *at >= set.floor().0).collect();
-            prop_assert_eq!(above, expected);
+            let missing = (probe..).find(|at| !plain[*at as usize]);
+            prop_assert_eq!(Some(set.next_missing(Offset(probe)).0), missing);
+            let within = plain.get(probe as usize..to as usize).unwrap_or_default();
+            let count = within.iter().filter(|is_in| **is_in).count() as u64;
+            prop_assert_eq!(set.count_in(Offset(probe)..Offset(to)), count);
+            prop_assert!(is_lean(&set), "an empty page is kept");
         }
 
         #[test]
         fn its_stretches_are_its_long_runs_and_the_one_at_the_edge(
-            bounds in prop::collection::vec((offset(), 0u64..1500), 0..25), least in 0u64..300, edge in offset(),
+            ranges in ranges(), least in 0u64..300, edge in offset(),
         ) {
-            let mut set = SettledSet::default();
-            let mut oracle = BTreeSet::new();
-            for (start, length) in bounds {
-                set.settle(Offset(start)..Offset(start + length));
-                oracle.extend(start..start + length);
-            }
-            let all = runs(&oracle);
+            let (set, plain) = settled(ranges);
+            let all = runs(&plain);
             let above: Vec<_> = all.iter().filter(|run| run.start > Offset::ZERO).cloned().collect();
             prop_assert_eq!(set.ranges().collect::<Vec<_>>(), above);
             let long = |range: &Range<Offset>| range.end.0 - range.start.0 >= least || range.end.0 >= edge;
@@ -349,7 +362,7 @@ mod tests {
             for at in (0..7 * PAGE).map(Offset) {
                 prop_assert_eq!(set.contains(at), before.contains(at) && at.0 < end);
             }
-            prop_assert!(set.pages.values().all(|page| page.count(0, PAGE) > 0), "an empty page is kept");
+            prop_assert!(is_lean(&set), "an empty page is kept");
         }
     }
 
