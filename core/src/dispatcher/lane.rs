@@ -133,23 +133,17 @@ impl Lane {
         }
     }
 
-    /// Waiting messages, as ranges; all become settled.
+    /// Waiting messages, as ranges in order; all become settled.
     pub(super) fn purge(&mut self) -> Vec<Range<Offset>> {
-        let mut ranges: Vec<Range<Offset>> = Vec::new();
-        let mut add = |range: Range<Offset>| match ranges.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => ranges.push(range),
-        };
-        std::mem::take(&mut self.returned)
-            .into_iter()
-            .for_each(|offset| add(offset..offset.next()));
+        let returned = std::mem::take(&mut self.returned).into_iter();
+        let mut ranges: Vec<_> = returned.map(|offset| offset..offset.next()).collect();
         while self.next < self.end {
             let start = self.next;
             let mut end = start;
             while end < self.end && self.is_fresh(end) {
                 end = end.next();
             }
-            add(start..end);
+            ranges.push(start..end);
             self.next = end;
             self.skip_settled();
         }

@@ -111,11 +111,10 @@ impl Dispatcher {
     /// Settles every message that is not leased, up to the end; returns how many messages those were.
     pub fn purge(&mut self) -> u64 {
         let mut purged = 0;
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            for range in lane.purge() {
+        for index in 0..self.lanes.len() {
+            for range in self.lanes[index].purge() {
                 purged += range.end.0 - range.start.0;
-                self.changes
-                    .push((partition_id(index), Change::Settle(range)));
+                self.push_change(partition_id(index), Change::Settle(range));
             }
         }
         purged

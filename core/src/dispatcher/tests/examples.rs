@@ -225,3 +225,18 @@ fn acks_that_are_not_adjacent_or_of_other_partitions_are_changes_of_their_own() 
     };
     assert_eq!(dispatcher.take_changes(), order.map(own));
 }
+
+#[test]
+fn a_purge_is_one_change_however_its_messages_came_to_wait() {
+    let mut dispatcher = ready(6);
+    let receipts: Vec<_> = (0..3)
+        .filter_map(|_| dispatcher.get(OwnerId(1)))
+        .map(|grant| grant.receipt)
+        .collect();
+    for receipt in receipts {
+        dispatcher.settle(receipt, Settle::Unsent);
+    }
+    assert_eq!(dispatcher.purge(), 6);
+    let all = Change::Settle(Offset(0)..Offset(6));
+    assert_eq!(dispatcher.take_changes(), [(PartitionId(0), all)]);
+}
