@@ -216,3 +216,123 @@ fn decode(reader: &mut Reader) -> Result<Change> {
         tag => return Err(reader.invalid(format!("unknown change {tag}"))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `count` ranges of one offset, every other one free, the last of them at `end`.
+    fn every_other(count: u64, end: u64) -> Vec<Range<Offset>> {
+        let starts = (0..count).rev().map(|n| Offset(end - 1 - 2 * n));
+        starts.map(|start| start..start.next()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn settled_ranges_come_back_as_they_were(steps in prop::collection::vec((1u64..40, 1u64..30), 0..300)) {
+            let mut ranges = Vec::new();
+            let mut at = Offset(1);
+            for (gap, length) in steps {
+                let start = at.plus(gap);
+                at = start.plus(length);
+                ranges.push(start..at);
+            }
+            let changes = settled(ranges.iter().cloned());
+            let back = changes.iter().flat_map(|change| match change {
+                Change::Settle(range) => vec![range.clone()],
+                Change::SettleBits { base, words } => ranges_of(*base, words),
+                other => panic!("{other:?} settles nothing"),
+            });
+            prop_assert_eq!(back.collect::<Vec<_>>(), ranges);
+        }
+    }
+
+    #[test]
+    fn a_page_of_many_ranges_is_one_change_and_one_of_few_is_a_change_a_range() {
+        let page = Offset(2048);
+        for end in [page.0 + 1024, page.0 + 1023] {
+            let many = settled(every_other(24, end).into_iter());
+            assert!(
+                matches!(&many[..], [Change::SettleBits { base, .. }] if *base == page),
+                "{many:?}"
+            );
+        }
+        let few = every_other(23, page.0 + 1024);
+        let changes: Vec<_> = few.iter().cloned().map(Change::Settle).collect();
+        assert_eq!(settled(few.into_iter()), changes);
+    }
+
+    #[test]
+    fn a_range_over_two_pages_is_a_change_of_its_own() {
+        let mut ranges = every_other(24, 1000);
+        ranges.push(Offset(1010)..Offset(1025));
+        let changes = settled(ranges.into_iter());
+        assert!(
+            matches!(&changes[..], [Change::SettleBits { .. }, Change::Settle(range)] if range.end.0 == 1025),
+            "{changes:?}"
+        );
+    }
+
+    #[test]
+    fn every_change_reads_as_it_was_written_and_a_cut_one_is_refused() {
+        let offset = Offset(300);
+        let mut words = Box::new([0; WORDS]);
+        (words[0], words[WORDS - 1]) = (1, u64::MAX);
+        let changes = [
+            Change::Settle(Offset(5)..offset),
+            Change::SettleBits {
+                base: offset,
+                words,
+            },
+            Change::Attempts {
+                offset,
+                attempts: 7,
+            },
+            Change::Defer { offset, due: None },
+            Change::Defer {
+                offset,
+                due: Some(Millis(-4)),
+            },
+            Change::Horizon(offset),
+            Change::Seek(offset),
+            Change::Mark(Mark {
+                leader_epoch: -1,
+                metadata: Bytes::from_static(b"words"),
+                at: Millis(9),
+            }),
+        ];
+        for change in &changes {
+            let encoded = encode_changes(std::slice::from_ref(change));
+            assert_eq!(
+                decode_changes(encoded.clone()).unwrap(),
+                std::slice::from_ref(change)
+            );
+            let cut = encoded.slice(..encoded.len() - 1);
+            assert!(decode_changes(cut).is_err(), "{change:?}");
+        }
+        assert_eq!(decode_changes(encode_changes(&changes)).unwrap(), changes);
+    }
+
+    #[test]
+    fn what_is_unknown_or_beyond_the_last_offset_is_refused() {
+        let mut range = BytesMut::new();
+        range.put_u8(SETTLE);
+        range.put_varint(u64::MAX);
+        range.put_varint(1);
+        let base = Offset(u64::MAX - 5);
+        let bits = Change::SettleBits {
+            base,
+            words: Box::new([1; WORDS]),
+        };
+        let refused = [
+            range.freeze(),
+            encode_changes(&[bits]),
+            Bytes::from_static(&[0]),
+        ];
+        for bytes in refused {
+            assert!(decode_changes(bytes.clone()).is_err(), "{bytes:?}");
+        }
+    }
+}

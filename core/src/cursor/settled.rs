@@ -95,7 +95,7 @@ impl SettledSet {
         if start >= end {
             return below;
         }
-        let pages = self.pages.range(start / PAGE..=(end - 1) / PAGE);
+        let pages = self.pages.range(start / PAGE..end.div_ceil(PAGE));
         let above = pages.map(|(number, page)| {
             let base = number * PAGE;
             page.count(start.max(base) - base, end.min(base + PAGE) - base)
@@ -105,24 +105,8 @@ impl SettledSet {
 
     /// What is in the set above the floor, as ranges in order.
     pub fn ranges(&self) -> impl Iterator<Item = Range<Offset>> + '_ {
-        let end = self
-            .pages
-            .last_key_value()
-            .map_or(0, |(n, _)| (n + 1) * PAGE);
-        let mut at = self.floor;
-        std::iter::from_fn(move || {
-            while at < end && !self.contains(Offset(at)) {
-                let absent = !self.pages.contains_key(&(at / PAGE));
-                at = if absent {
-                    (at / PAGE + 1) * PAGE
-                } else {
-                    at + 1
-                };
-            }
-            let start = at;
-            at = self.next_missing(Offset(at)).0;
-            (start < end && start < at).then_some(Offset(start)..Offset(at))
-        })
+        let all = self.stretches(1, Offset(u64::MAX)).into_iter();
+        all.filter(|range| range.start.0 >= self.floor)
     }
 
     /// Ranges of the set, that below the floor included, in order: those of at least `least`
@@ -147,7 +131,7 @@ impl SettledSet {
     }
 
     fn set_bits(&mut self, start: u64, end: u64) {
-        for number in start / PAGE..=(end - 1) / PAGE {
+        for number in start / PAGE..end.div_ceil(PAGE) {
             let base = number * PAGE;
             let (from, to) = (start.max(base) - base, end.min(base + PAGE) - base);
             let page = self
@@ -168,9 +152,7 @@ impl SettledSet {
         {
             self.pages.pop_first();
         }
-        if !self.floor.is_multiple_of(PAGE)
-            && let Some(page) = self.pages.get_mut(&number)
-        {
+        if let Some(page) = self.pages.get_mut(&number) {
             page.clear(0, self.floor % PAGE);
             self.drop_if_empty(number);
         }
@@ -226,7 +208,7 @@ impl Stretches {
 
     fn close(&mut self) {
         let Range { start, end } = self.open;
-        if end - start >= self.least || (end > start && end >= self.edge) {
+        if start < end && (end - start >= self.least || end >= self.edge) {
             self.found.push(Offset(start)..Offset(end));
         }
     }
@@ -243,13 +225,15 @@ impl Page {
             *self = Self::Bits(Box::new([u64::MAX; WORDS]));
         }
         if let Self::Bits(words) = self {
-            (from..to).for_each(|at| words[(at / 64) as usize] &= !(1 << (at % 64)));
+            let masked = words.iter_mut().zip(masks(from, to));
+            masked.for_each(|(word, mask)| *word &= !mask);
         }
     }
 
     fn set(&mut self, from: u64, to: u64) {
         let Self::Bits(words) = self else { return };
-        (from..to).for_each(|at| words[(at / 64) as usize] |= 1 << (at % 64));
+        let masked = words.iter_mut().zip(masks(from, to));
+        masked.for_each(|(word, mask)| *word |= mask);
         if words.iter().all(|word| *word == u64::MAX) {
             *self = Self::Full;
         }
@@ -257,26 +241,31 @@ impl Page {
 
     fn first_clear(&self, from: u64) -> Option<u64> {
         let Self::Bits(words) = self else { return None };
-        let mut mask = u64::MAX << (from % 64);
-        for (index, word) in words.iter().enumerate().skip((from / 64) as usize) {
-            let clear = !word & mask;
-            if clear != 0 {
-                return Some(index as u64 * 64 + u64::from(clear.trailing_zeros()));
-            }
-            mask = u64::MAX;
-        }
-        None
+        let clear = words.iter().zip(masks(from, PAGE)).map(|(w, m)| !w & m);
+        let mut places = (0..).step_by(64).zip(clear);
+        places.find_map(|(at, clear)| (clear != 0).then(|| at + u64::from(clear.trailing_zeros())))
     }
 
     fn count(&self, from: u64, to: u64) -> u64 {
-        match self {
-            Self::Full => to - from,
-            Self::Bits(words) if from == 0 && to == PAGE => {
-                words.iter().map(|word| u64::from(word.count_ones())).sum()
-            }
-            Self::Bits(words) => (from..to).filter(|at| bit(words, *at)).count() as u64,
-        }
+        let Self::Bits(words) = self else {
+            return to - from;
+        };
+        let set = words
+            .iter()
+            .zip(masks(from, to))
+            .map(|(word, mask)| word & mask);
+        set.map(|bits| u64::from(bits.count_ones())).sum()
     }
+}
+
+/// The bits from `from` to `to` of a page, a word at a time.
+fn masks(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    let below = |at: u64, base: u64| match at.saturating_sub(base) {
+        bits @ 0..64 => (1 << bits) - 1,
+        _ => u64::MAX,
+    };
+    let bases = (0..PAGE).step_by(64);
+    bases.map(move |base| below(to, base) & !below(from, base))
 }
 
 fn bit(words: &[u64; WORDS], at: u64) -> bool {
@@ -285,11 +274,12 @@ fn bit(words: &[u64; WORDS], at: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Beyond whatever the tests settle.
+    const END: u64 = PAGE * 8;
 
     /// Offsets anywhere, and as often where pages meet.
     fn offset() -> impl Strategy<Value = u64> {
@@ -297,35 +287,65 @@ mod tests {
         prop_oneof![0u64..5000, seam]
     }
 
+    fn ranges() -> impl Strategy<Value = Vec<Range<u64>>> {
+        let range = (offset(), offset()).prop_map(|(a, b)| {
+            let start = a.min(b);
+            start..start + a.abs_diff(b) % 1500
+        });
+        prop::collection::vec(range, 0..25)
+    }
+
+    /// A set, and the same set written out.
+    fn settled(ranges: Vec<Range<u64>>) -> (SettledSet, Vec<bool>) {
+        let (mut set, mut plain) = (SettledSet::default(), vec![false; END as usize]);
+        for Range { start, end } in ranges {
+            set.settle(Offset(start)..Offset(end));
+            plain[start as usize..end as usize].fill(true);
+        }
+        (set, plain)
+    }
+
+    /// What lies behind one another in a set that is written out.
+    fn runs(plain: &[bool]) -> Vec<Range<Offset>> {
+        let chunks = plain.chunk_by(|a, b| a == b).scan(0, |at, chunk| {
+            let start = Offset(*at);
+            *at += chunk.len() as u64;
+            Some((chunk[0], start..Offset(*at)))
+        });
+        chunks
+            .filter_map(|(is_in, run)| is_in.then_some(run))
+            .collect()
+    }
+
+    fn is_lean(set: &SettledSet) -> bool {
+        set.pages.values().all(|page| page.count(0, PAGE) > 0)
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_set(bounds in prop::collection::vec((offset(), offset()), 0..25), probe in offset(), to in offset()) {
-            let ranges = bounds.into_iter().map(|(a, b)| (a.min(b), a.abs_diff(b) % 1500));
-            let len = to.saturating_sub(probe);
-            let mut set = SettledSet::default();
-            let mut oracle = BTreeSet::new();
-            for (start, length) in ranges {
-                set.settle(Offset(start)..Offset(start + length));
-                oracle.extend(start..start + length);
+        fn it_is_a_set(ranges in ranges(), probe in offset(), to in offset()) {
+            let (set, plain) = settled(ranges);
+            for at in 0..END {
+                prop_assert_eq!(set.contains(Offset(at)), plain[at as usize]);
             }
-            let missing = (probe..).find(|at| !oracle.contains(at)).unwrap();
-            prop_assert_eq!(set.next_missing(Offset(probe)), Offset(missing));
-            let count = oracle.range(probe..probe + len).count() as u64;
-            prop_assert_eq!(set.count_in(Offset(probe)..Offset(probe + len)), count);
-            let above: Vec<_> = set.ranges().flat_map(|r| r.start.0..r.end.0).collect();
-            let expected: Vec<_> = oracle.iter().copied().filter(|at| *at >= set.floor().0).collect();
-            prop_assert_eq!(above, expected);
+            let missing = (probe..).find(|at| !plain[*at as usize]);
+            prop_assert_eq!(Some(set.next_missing(Offset(probe)).0), missing);
+            let within = plain.get(probe as usize..to as usize).unwrap_or_default();
+            let count = within.iter().filter(|is_in| **is_in).count() as u64;
+            prop_assert_eq!(set.count_in(Offset(probe)..Offset(to)), count);
+            prop_assert!(is_lean(&set), "an empty page is kept");
         }
 
         #[test]
-        fn its_stretches_are_its_long_ranges(
-            ranges in prop::collection::vec((0u64..5000, 0u64..1500), 0..25), least in 1u64..300, edge in 0u64..7000,
+        fn its_stretches_are_its_long_runs_and_the_one_at_the_edge(
+            ranges in ranges(), least in 0u64..300, edge in offset(),
         ) {
-            let mut set = SettledSet::default();
-            ranges.iter().for_each(|(start, length)| set.settle(Offset(*start)..Offset(start + length)));
-            let floor = (set.floor() > Offset::ZERO).then(|| Offset::ZERO..set.floor());
+            let (set, plain) = settled(ranges);
+            let all = runs(&plain);
+            let above: Vec<_> = all.iter().filter(|run| run.start > Offset::ZERO).cloned().collect();
+            prop_assert_eq!(set.ranges().collect::<Vec<_>>(), above);
             let long = |range: &Range<Offset>| range.end.0 - range.start.0 >= least || range.end.0 >= edge;
-            let expected: Vec<_> = floor.into_iter().chain(set.ranges()).filter(long).collect();
+            let expected: Vec<_> = all.into_iter().filter(long).collect();
             prop_assert_eq!(set.stretches(least, Offset(edge)), expected);
         }
     }
@@ -342,7 +362,7 @@ mod tests {
             for at in (0..7 * PAGE).map(Offset) {
                 prop_assert_eq!(set.contains(at), before.contains(at) && at.0 < end);
             }
-            prop_assert!(set.pages.values().all(|page| page.count(0, PAGE) > 0), "an empty page is kept");
+            prop_assert!(is_lean(&set), "an empty page is kept");
         }
     }
 

@@ -123,3 +123,42 @@ impl Consumers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Endless;
+
+    impl Demand for Endless {
+        fn take(&self) -> bool {
+            true
+        }
+        fn give_back(&self) {}
+    }
+
+    #[test]
+    fn a_cancelled_consumer_is_known_until_its_last_lease_ends() {
+        let mut consumers = Consumers::default();
+        let spec = ConsumerSpec {
+            owner: OwnerId(1),
+            demand: Arc::new(Endless),
+            exclusive: true,
+            lease: None,
+        };
+        let id = consumers.attach(spec.clone()).unwrap();
+        let leases = [(); 2].map(|()| consumers.next_with_demand());
+        assert_eq!(leases, [Some(id); 2]);
+        consumers.cancel(id);
+        assert_eq!((consumers.len(), consumers.next_with_demand()), (0, None));
+        for lease in leases {
+            assert!(consumers.spec(id).is_some());
+            consumers.give_back(lease);
+        }
+        assert!(consumers.spec(id).is_none());
+        let idle = consumers.attach(spec).unwrap();
+        consumers.cancel(idle);
+        assert!(consumers.spec(idle).is_none());
+    }
+}

@@ -64,8 +64,7 @@ impl Lane {
     /// A higher horizon to persist, where `offset` comes within half a step of the present one.
     pub(super) fn wanted_horizon(&self, offset: Offset, step: u64) -> Option<Offset> {
         let near = offset.plus(step / 2) >= self.cursor.horizon();
-        let higher = offset.plus(step);
-        (near && higher > self.cursor.horizon()).then_some(higher)
+        near.then(|| offset.plus(step))
     }
 
     pub(super) fn lease(
@@ -134,23 +133,17 @@ impl Lane {
         }
     }
 
-    /// Waiting messages, as ranges; all become settled.
+    /// Waiting messages, as ranges in order; all become settled.
     pub(super) fn purge(&mut self) -> Vec<Range<Offset>> {
-        let mut ranges: Vec<Range<Offset>> = Vec::new();
-        let mut add = |range: Range<Offset>| match ranges.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => ranges.push(range),
-        };
-        std::mem::take(&mut self.returned)
-            .into_iter()
-            .for_each(|offset| add(offset..offset.next()));
+        let returned = std::mem::take(&mut self.returned).into_iter();
+        let mut ranges: Vec<_> = returned.map(|offset| offset..offset.next()).collect();
         while self.next < self.end {
             let start = self.next;
             let mut end = start;
             while end < self.end && self.is_fresh(end) {
                 end = end.next();
             }
-            add(start..end);
+            ranges.push(start..end);
             self.next = end;
             self.skip_settled();
         }
@@ -163,10 +156,8 @@ impl Lane {
     pub(super) fn vanish(&mut self, range: Range<Offset>) -> Vec<Lease> {
         self.cursor.apply(&Change::Settle(range.clone()));
         let offsets: Vec<_> = self.leases.range(range.clone()).map(|(o, _)| *o).collect();
-        let ended = offsets
-            .iter()
-            .filter_map(|offset| self.leases.remove(offset));
-        let ended = ended.collect();
+        let ended = offsets.into_iter();
+        let ended = ended.filter_map(|offset| self.take_lease(offset)).collect();
         self.returned.retain(|offset| !range.contains(offset));
         self.skip_settled();
         ended

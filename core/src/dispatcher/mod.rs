@@ -111,11 +111,10 @@ impl Dispatcher {
     /// Settles every message that is not leased, up to the end; returns how many messages those were.
     pub fn purge(&mut self) -> u64 {
         let mut purged = 0;
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            for range in lane.purge() {
+        for index in 0..self.lanes.len() {
+            for range in self.lanes[index].purge() {
                 purged += range.end.0 - range.start.0;
-                self.changes
-                    .push((partition_id(index), Change::Settle(range)));
+                self.push_change(partition_id(index), Change::Settle(range));
             }
         }
         purged
@@ -199,7 +198,7 @@ impl Dispatcher {
     /// Makes every horizon exact, for a clean stop.
     pub fn exact_horizons(&mut self) {
         for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let change = Change::Horizon(lane.next);
+            let change = Change::Horizon(lane.cursor.exact_horizon(lane.next));
             lane.cursor.apply(&change);
             self.changes.push((partition_id(index), change));
         }
@@ -236,8 +235,8 @@ impl Dispatcher {
         consumer: Option<ConsumerId>,
         deadline: Option<Millis>,
     ) -> Grant {
-        let count = self.lanes.len();
-        let lane = &mut self.lanes[partition.0 as usize];
+        let index = partition.0 as usize;
+        let lane = &mut self.lanes[index];
         let receipt = Receipt {
             partition,
             offset,
@@ -245,7 +244,7 @@ impl Dispatcher {
         };
         self.next_lease += 1;
         lane.lease(receipt, owner, consumer, deadline);
-        self.turn = (self.turn + 1) % count;
+        self.turn = index + 1;
         Grant {
             receipt,
             consumer,

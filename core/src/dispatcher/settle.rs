@@ -99,7 +99,7 @@ impl Dispatcher {
     }
 
     /// Adds a change; an ack behind the last one lengthens it.
-    fn push_change(&mut self, partition: PartitionId, change: Change) {
+    pub(super) fn push_change(&mut self, partition: PartitionId, change: Change) {
         if let (Some((last_partition, Change::Settle(last))), Change::Settle(range)) =
             (self.changes.last_mut(), &change)
             && *last_partition == partition

@@ -38,7 +38,6 @@ impl Group {
     /// Lets time pass: ids, members and waits that have come to their end.
     pub(super) fn tick(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let pending = self.pending.len();
         self.pending.retain(|_, until| *until > now);
         let mut gone: Vec<_> = Vec::new();
         for member in self
@@ -60,7 +59,7 @@ impl Group {
         }
         if !gone.is_empty() {
             self.rebalance(turn);
-        } else if self.pending.len() < pending {
+        } else {
             self.settle_down(turn);
         }
         if self

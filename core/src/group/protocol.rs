@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Join, Protocol, State, roster::Group};
+use super::{Join, Protocol, roster::Group};
 
 impl Group {
     /// Whether a member that says `join` would leave the group a protocol that all support.
@@ -10,7 +10,7 @@ impl Group {
         if join.protocol_type.is_empty() || join.protocols.is_empty() {
             return false;
         }
-        if self.state == State::Empty || self.members.is_empty() {
+        if self.members.is_empty() {
             return true;
         }
         let replaced = join

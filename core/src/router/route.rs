@@ -39,10 +39,8 @@ impl Router {
             return Err(Error::new(ErrorKind::Denied, "publish", text));
         }
         self.follow(first, key, headers, out);
-        if out.len() > 1 {
-            out.sort_unstable();
-            out.dedup();
-        }
+        out.sort_unstable();
+        out.dedup();
         Ok(())
     }
 
@@ -58,16 +56,13 @@ impl Router {
         let mut seen: HashSet<&'a str> = HashSet::new();
         let mut current = Some(first);
         while let Some(exchange) = current {
-            let before = pending.len();
             exchange
                 .matcher
                 .each_match(key, headers, |found| match found {
                     Destination::Topic(name) => out.push(Arc::clone(name)),
                     Destination::Exchange(name) => pending.push(name),
                 });
-            if pending.len() > before {
-                seen.insert(&exchange.spec().name);
-            }
+            // A cycle leads through the first one again, which finds nothing new.
             current = std::iter::from_fn(|| pending.pop())
                 .filter(|name| seen.insert(name))
                 .find_map(|name| self.exchanges.get(name));

@@ -88,16 +88,19 @@ impl Client {
     }
 
     pub(super) fn sync(&mut self, member: Membership, assignments: &[(&str, &str)]) -> u64 {
-        let caller = self.caller();
         let assignments = assignments
             .iter()
             .map(|(id, text)| ((*id).into(), Bytes::copy_from_slice(text.as_bytes())));
-        let sync = Sync {
+        self.sync_with(Sync {
             member,
             protocol_type: None,
             protocol: None,
             assignments: assignments.collect(),
-        };
+        })
+    }
+
+    pub(super) fn sync_with(&mut self, sync: Sync) -> u64 {
+        let caller = self.caller();
         let mut effects = Vec::new();
         self.coordinator.sync(sync, caller, self.now, &mut effects);
         self.file(effects);

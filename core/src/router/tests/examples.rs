@@ -1,13 +1,6 @@
 //! Examples, each of one rule.
 
 use super::*;
-use crate::error::ErrorKind;
-
-fn router_with(kind: ExchangeKind) -> Router {
-    let mut router = Router::new("/");
-    router.declare(ExchangeSpec::new("x", kind)).unwrap();
-    router
-}
 
 type Change = fn(&mut ExchangeSpec);
 
@@ -33,11 +26,42 @@ fn predeclared_exchanges_are_there_with_their_kinds() {
     assert_eq!(kind("amq.topic"), Some(ExchangeKind::Topic));
     assert_eq!(kind("amq.headers"), Some(ExchangeKind::Headers));
     assert_eq!(kind("amq.match"), Some(ExchangeKind::Headers));
+    assert_eq!(router.exchanges().count(), 5);
     assert!(
         router
             .exchanges()
             .all(|spec| spec.durable && spec.is_predeclared())
     );
+    assert!(!ExchangeSpec::new("x", ExchangeKind::Direct).is_predeclared());
+}
+
+#[test]
+fn a_router_and_its_destinations_say_what_they_are() {
+    assert_eq!(Router::new("orders").namespace(), "orders");
+    let (queue, inner) = (topic("q"), exchange("x"));
+    assert_eq!([queue.name().as_ref(), inner.name().as_ref()], ["q", "x"]);
+    assert_eq!(
+        [queue.to_string(), inner.to_string()],
+        ["queue 'q'", "exchange 'x'"]
+    );
+}
+
+#[test]
+fn bindings_are_found_by_either_end() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let (to_q, to_p) = (
+        Binding::new("x", topic("q"), "k"),
+        Binding::new("x", topic("p"), "k"),
+    );
+    let other = Binding::new("amq.direct", topic("q"), "k");
+    for binding in [&to_q, &to_p, &other] {
+        router.bind(binding.clone()).unwrap();
+    }
+    let from: Vec<_> = router.bindings_from("x").collect();
+    assert_eq!(from, [&to_p, &to_q]);
+    let to: Vec<_> = router.bindings_to(&topic("q")).collect();
+    assert_eq!(to, [&other, &to_q]);
+    assert_eq!(router.bindings_to(&exchange("q")).count(), 0);
 }
 
 #[test]
@@ -256,118 +280,6 @@ fn deleting_an_exchange_takes_bindings_on_both_sides() {
         .declare(ExchangeSpec::new("x", ExchangeKind::Fanout))
         .unwrap();
     assert!(routed(&router, "x", "k", &Headers::default()).is_empty());
-}
-
-#[test]
-fn x_match_says_all_or_any_and_whether_x_headers_count() {
-    let fact = |pairs: &[(&str, &str)]| -> Headers {
-        pairs
-            .iter()
-            .map(|(n, v)| ((*n).into(), (*v).into()))
-            .collect()
-    };
-    let (both, one, x_only) = (
-        fact(&[("a", "1"), ("x-b", "2")]),
-        fact(&[("a", "1"), ("x-b", "other")]),
-        fact(&[("x-b", "2")]),
-    );
-    let cases = [
-        (None, [true, true, false]),
-        (Some("all"), [true, true, false]),
-        (Some("any"), [true, true, false]),
-        (Some("all-with-x"), [true, false, false]),
-        (Some("any-with-x"), [true, true, true]),
-    ];
-    for (x_match, expected) in cases {
-        let mut router = router_with(ExchangeKind::Headers);
-        let mut wanted = arguments(&[("a", "1".into()), ("x-b", "2".into())]);
-        wanted.extend(x_match.map(|word| ("x-match".into(), word.into())));
-        router
-            .bind(Binding::new("x", topic("q"), "").with_arguments(wanted))
-            .unwrap();
-        let actual = [&both, &one, &x_only].map(|h| !routed(&router, "x", "", h).is_empty());
-        assert_eq!(actual, expected, "{x_match:?}");
-    }
-}
-
-#[test]
-fn headers_match_null_by_presence_and_integers_across_widths() {
-    let mut router = router_with(ExchangeKind::Headers);
-    let wanted = arguments(&[("present", Value::Null), ("n", Value::I32(5))]);
-    router
-        .bind(Binding::new("x", topic("q"), "").with_arguments(wanted))
-        .unwrap();
-    let with = |n: Value| -> Headers {
-        let pairs = [("present", Value::from("")), ("n", n)];
-        pairs
-            .into_iter()
-            .map(|(name, v)| (name.into(), v))
-            .collect()
-    };
-    assert!(!routed(&router, "x", "", &with(Value::I64(5))).is_empty());
-    assert!(routed(&router, "x", "", &with(Value::I64(6))).is_empty());
-    assert!(routed(&router, "x", "", &with(Value::from("5"))).is_empty());
-    assert!(routed(&router, "x", "", &with(Value::F64(5.0))).is_empty());
-}
-
-#[test]
-fn all_of_nothing_matches_and_any_of_nothing_does_not() {
-    for (word, expected) in [("all", 1), ("any", 0)] {
-        let mut router = router_with(ExchangeKind::Headers);
-        let rule = arguments(&[("x-match", word.into())]);
-        router
-            .bind(Binding::new("x", topic("q"), "").with_arguments(rule))
-            .unwrap();
-        assert_eq!(
-            routed(&router, "x", "", &Headers::default()).len(),
-            expected
-        );
-    }
-}
-
-#[test]
-fn an_unknown_x_match_is_invalid_and_binds_nothing() {
-    let mut router = router_with(ExchangeKind::Headers);
-    for value in ["most".into(), Value::I32(1)] {
-        let binding = Binding::new("x", topic("q"), "");
-        let binding = binding.with_arguments(arguments(&[("x-match", value)]));
-        assert_eq!(router.bind(binding).unwrap_err().kind(), ErrorKind::Invalid);
-    }
-    assert_eq!(router.bindings().count(), 0);
-}
-
-#[test]
-fn limits_are_named_when_they_are_hit() {
-    let limits = Limits {
-        exchanges: 6,
-        bindings: 1,
-        ..Limits::default()
-    };
-    let mut router = Router::with_limits("/", limits);
-    router
-        .declare(ExchangeSpec::new("x", ExchangeKind::Direct))
-        .unwrap();
-    let deep = (0..40).fold(Value::Null, |inner, _| Value::List(vec![inner]));
-    let bind = |key: &str| Binding::new("x", topic("q"), key);
-    let nested = bind("k").with_arguments(arguments(&[("deep", deep)]));
-    let nested = router.bind(nested).unwrap_err();
-    let long_key = router.bind(bind(&"k".repeat(256))).unwrap_err();
-    assert!(router.bind(bind(&"k".repeat(255))).unwrap());
-    let errors = [
-        (
-            router
-                .declare(ExchangeSpec::new("y", ExchangeKind::Direct))
-                .unwrap_err(),
-            "6 exchanges",
-        ),
-        (router.bind(bind("j")).unwrap_err(), "1 bindings"),
-        (nested, "the limit is 32"),
-        (long_key, "the limit is 255"),
-    ];
-    for (error, part) in errors {
-        assert_eq!(error.kind(), ErrorKind::TooLarge);
-        assert!(error.message().contains(part), "{error}");
-    }
 }
 
 #[test]

@@ -1,13 +1,24 @@
 //! What a router promises, by example and against naive oracles.
 
 mod examples;
+mod headers;
+mod limits;
 mod oracle;
 mod properties;
 
 use std::sync::Arc;
 
 use super::*;
-use crate::message::{Headers, Value};
+use crate::{
+    error::ErrorKind,
+    message::{Headers, Value},
+};
+
+fn router_with(kind: ExchangeKind) -> Router {
+    let mut router = Router::new("/");
+    router.declare(ExchangeSpec::new("x", kind)).unwrap();
+    router
+}
 
 /// The names that a publish goes to.
 fn routed(router: &Router, exchange: &str, key: &str, headers: &Headers) -> Vec<Arc<str>> {

@@ -179,4 +179,25 @@ proptest! {
         patterns.iter().for_each(|pattern| trie.remove(pattern, &topic("q")));
         prop_assert_eq!(trie.live_nodes(), 1);
     }
+
+    #[test]
+    fn a_trie_keeps_what_is_not_removed(
+        kept in prop::collection::vec(words("ab*#"), 0..8),
+        gone in prop::collection::vec(words("ab*#"), 0..8),
+        key in words("ab"),
+    ) {
+        let (mut trie, mut alone) = (TopicTrie::default(), TopicTrie::default());
+        let bytes = |pattern: &String| bytes::Bytes::from(pattern.clone());
+        for trie in [&mut trie, &mut alone] {
+            kept.iter().for_each(|pattern| trie.add(&bytes(pattern), &topic("kept")));
+        }
+        gone.iter().for_each(|pattern| trie.add(&bytes(pattern), &topic("gone")));
+        gone.iter().for_each(|pattern| trie.remove(&bytes(pattern), &topic("gone")));
+        let mut found = Vec::new();
+        trie.each_match(key.as_bytes(), |destination| found.push(destination.clone()));
+        let expected = kept.iter().any(|pattern| topic_matches(pattern, &key));
+        prop_assert!(found.iter().all(|destination| *destination == topic("kept")));
+        prop_assert_eq!(!found.is_empty(), expected);
+        prop_assert_eq!(trie.live_nodes(), alone.live_nodes());
+    }
 }

@@ -1,0 +1,123 @@
+//! Whether offsets may be committed.
+
+use super::*;
+
+#[test]
+fn commits_are_allowed_while_joins_are_awaited_and_not_while_assignments_are() {
+    let mut client = client();
+    let (one, two) = pair(&mut client);
+    let now = client.now;
+    let commit = |client: &mut Client, id: &str, generation| {
+        client
+            .coordinator
+            .check_commit(&member(id, generation), now)
+    };
+    assert_eq!(commit(&mut client, &two, 2), Ok(()));
+    assert_eq!(
+        commit(&mut client, &two, 1),
+        Err(Refusal::IllegalGeneration)
+    );
+    assert_eq!(commit(&mut client, "", -1), Err(Refusal::UnknownMember));
+    client.join(join_of(&one));
+    assert_eq!(commit(&mut client, &two, 2), Ok(()));
+    client.join(join_of(&two));
+    assert_eq!(
+        commit(&mut client, &two, 3),
+        Err(Refusal::RebalanceInProgress)
+    );
+}
+
+#[test]
+fn a_commit_from_outside_makes_an_empty_group_known() {
+    let mut client = client();
+    let outside = member("", -1);
+    assert_eq!(
+        client.coordinator.check_commit(&outside, client.now),
+        Ok(())
+    );
+    assert_eq!(client.coordinator.list().len(), 1);
+    assert_eq!(state(&client), Some(State::Empty));
+    let inside = client.coordinator.check_commit(&member("m", 3), client.now);
+    assert_eq!(inside, Err(Refusal::UnknownMember));
+    assert_eq!(client.coordinator.delete("g"), Ok(()));
+    assert_eq!(client.coordinator.delete("g"), Err(Refusal::GroupNotFound));
+}
+
+#[test]
+fn a_commit_is_from_outside_only_without_member_and_generation() {
+    let mut client = Client::new(Options {
+        groups: 1,
+        ..Options::default()
+    });
+    for (id, generation) in [("m", -1), ("", 0), ("", 3)] {
+        let who = member(id, generation);
+        let commit = |client: &mut Client| client.coordinator.check_commit(&who, client.now);
+        assert_eq!(commit(&mut client), Err(Refusal::IllegalGeneration));
+        assert_eq!(state(&client), None);
+        client.coordinator.remember(&who.group, client.now);
+        assert_eq!(commit(&mut client), Err(Refusal::UnknownMember));
+        assert_eq!(client.coordinator.delete("g"), Ok(()));
+    }
+}
+
+#[test]
+fn commits_from_outside_make_no_more_groups_known_than_may_be() {
+    let mut client = Client::new(Options {
+        groups: 1,
+        ..Options::default()
+    });
+    let outside = |group: &str| Membership {
+        group: group.into(),
+        ..member("", -1)
+    };
+    let results = ["g", "g", "h", ""].map(|group| {
+        let who = outside(group);
+        client.coordinator.check_commit(&who, client.now)
+    });
+    let full = Err(Refusal::TooManyGroups);
+    let nameless = Err(Refusal::InvalidGroupId);
+    assert_eq!(results, [Ok(()), Ok(()), full, nameless]);
+}
+
+#[test]
+fn a_commit_from_outside_begins_the_retention_anew() {
+    let mut client = Client::new(Options {
+        empty_retention: 5 * SECOND,
+        ..Options::default()
+    });
+    for _ in 0..3 {
+        let outside = member("", -1);
+        let allowed = client.coordinator.check_commit(&outside, client.now);
+        assert_eq!(allowed, Ok(()));
+        client.pass(4 * SECOND);
+        assert_eq!(state(&client), Some(State::Empty));
+    }
+    client.pass(SECOND);
+    assert_eq!(client.news, [Effect::Expired { group: "g".into() }]);
+    assert_eq!(state(&client), None);
+}
+
+#[test]
+fn a_commit_is_a_sign_of_life() {
+    let mut client = client();
+    let (one, two) = pair(&mut client);
+    client.pass(SESSION / 2);
+    let who = member(&two, 2);
+    assert_eq!(client.coordinator.check_commit(&who, client.now), Ok(()));
+    client.pass(SESSION / 2);
+    assert_eq!(client.heartbeat(&one, 2), Err(Refusal::UnknownMember));
+    assert_eq!(client.heartbeat(&two, 2), Err(Refusal::RebalanceInProgress));
+}
+
+#[test]
+fn a_group_with_members_is_not_deleted_and_is_listed() {
+    let mut client = client();
+    pair(&mut client);
+    assert_eq!(client.coordinator.delete("g"), Err(Refusal::NonEmptyGroup));
+    let listing = Listing {
+        group: "g".into(),
+        protocol_type: "consumer".into(),
+        state: State::Stable,
+    };
+    assert_eq!(client.coordinator.list(), [listing]);
+}
