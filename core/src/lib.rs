@@ -7,6 +7,7 @@
 pub mod address;
 pub mod broker;
 pub mod codec;
+pub mod compaction;
 pub mod cursor;
 pub mod dispatcher;
 pub mod driver;
