@@ -8,6 +8,7 @@ pub mod address;
 pub mod broker;
 pub mod checksum;
 pub mod codec;
+pub mod compaction;
 pub mod cursor;
 pub mod dispatcher;
 pub mod driver;

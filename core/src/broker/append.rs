@@ -50,6 +50,8 @@ pub enum AppendError {
     SequenceGap,
     /// A newer epoch of this producer has appended.
     Fenced,
+    /// The topic is compacted, and a message has no key.
+    Keyless(Error),
     /// Anything else.
     Other(Error),
 }
@@ -68,6 +70,8 @@ impl Broker {
     /// See [`AppendError`]; nothing was appended then.
     pub fn append(&self, append: Append<'_>) -> Result<Appended, AppendError> {
         self.check_size(&append.draft)?;
+        self.check_keyed(append.topic, &append.draft)
+            .map_err(AppendError::Keyless)?;
         let stop = Stop {
             topic: append.topic.clone(),
             at: append.partition,

@@ -17,6 +17,7 @@ pub(super) const EXCHANGES: &[u8] = b"x/";
 pub(super) const BINDINGS: &[u8] = b"b/";
 pub(super) const PRODUCERS: &[u8] = b"p/";
 pub(super) const BUCKETS: &[u8] = b"d/";
+pub(super) const COMPACTED: &[u8] = b"c/";
 pub(super) const EPOCH: &[u8] = b"m/epoch";
 pub(super) const PRODUCER_IDS: &[u8] = b"m/producer-ids";
 
@@ -72,16 +73,34 @@ pub(super) fn producer(log: LogId, id: i64) -> Bytes {
     key.freeze()
 }
 
+/// How far a log is compacted.
+pub(super) fn compacted(log: LogId) -> Bytes {
+    let mut key = BytesMut::from(COMPACTED);
+    key.put_slice(log.topic.0.as_bytes());
+    key.put_u32(log.partition.0);
+    key.freeze()
+}
+
 /// Reads a key that [`producer`] made.
 pub(super) fn parse_producer(key: &[u8]) -> Option<(LogId, i64)> {
-    let rest = key.strip_prefix(PRODUCERS)?;
-    let (topic, rest) = rest.split_first_chunk::<16>()?;
+    let (log, rest) = parse_log(key.strip_prefix(PRODUCERS)?)?;
+    Some((log, i64::from_be_bytes(rest.try_into().ok()?)))
+}
+
+/// Reads a key that [`compacted`] made.
+pub(super) fn parse_compacted(key: &[u8]) -> Option<LogId> {
+    let (log, rest) = parse_log(key.strip_prefix(COMPACTED)?)?;
+    rest.is_empty().then_some(log)
+}
+
+fn parse_log(key: &[u8]) -> Option<(LogId, &[u8])> {
+    let (topic, rest) = key.split_first_chunk::<16>()?;
     let (partition, rest) = rest.split_first_chunk::<4>()?;
     let log = LogId {
         topic: TopicId(uuid::Uuid::from_bytes(*topic)),
         partition: PartitionId(u32::from_be_bytes(*partition)),
     };
-    Some((log, i64::from_be_bytes(rest.try_into().ok()?)))
+    Some((log, rest))
 }
 
 /// A bucket comes into being; its log has this number.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     codec::Codecs,
+    compaction::Progress,
     cursor::{Cursor, decode_changes},
     error::{Error, ErrorKind, Result},
     id::{CursorId, LogId, PartitionId},
@@ -165,6 +166,7 @@ impl Broker {
             self.load_subscription(catalog::read(&key, &value)?).await?;
         }
         self.load_buckets().await?;
+        self.load_compacted().await?;
         self.load_router().await
     }
 
@@ -203,6 +205,26 @@ impl Broker {
             .subscriptions
             .write()
             .insert(name.into(), subscription);
+        Ok(())
+    }
+
+    async fn load_compacted(&self) -> Result<()> {
+        for (key, value) in scan(&*self.inner.store, catalog::COMPACTED).await? {
+            let Some(log) = catalog::parse_compacted(&key) else {
+                continue;
+            };
+            let topic = self.topic_by_id(log.topic);
+            let Some(partition) = topic.and_then(|topic| topic.partition(log.partition).ok())
+            else {
+                continue;
+            };
+            // Without it the whole log is looked at once more, and nothing else.
+            let progress = Progress::decode(&value).unwrap_or_else(|error| {
+                tracing::error!(%error, "a log is compacted from its start");
+                Progress::default()
+            });
+            *partition.compacted.lock() = Some(progress);
+        }
         Ok(())
     }
 

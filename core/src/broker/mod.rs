@@ -19,6 +19,7 @@ mod expiry;
 mod filing;
 mod group;
 mod janitor;
+mod keyed;
 mod lifecycle;
 mod options;
 mod partition;

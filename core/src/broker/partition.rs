@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::janitor::Space;
 use crate::{
+    compaction::Progress,
     id::{LogId, Offset},
     producer::Producers,
 };
@@ -19,6 +20,8 @@ pub(super) struct Partition {
     /// Locked while an entry takes its place: its holder knows the offset that comes next.
     pub(super) tail: Mutex<Producers>,
     pub(super) space: Mutex<Space>,
+    /// How far it is compacted; `None` before the first round.
+    pub(super) compacted: Mutex<Option<Progress>>,
     start: AtomicU64,
     stable: AtomicU64,
     leasable: AtomicU64,
@@ -32,6 +35,7 @@ impl Partition {
             changed: Notify::new(),
             tail: Mutex::new(producers),
             space: Mutex::default(),
+            compacted: Mutex::default(),
             start: AtomicU64::new(start.0),
             stable: AtomicU64::new(end.0),
             leasable: AtomicU64::new(end.0),

@@ -73,7 +73,8 @@ impl Broker {
     ///
     /// # Errors
     /// `NotFound` for a topic or exchange that does not exist, `Denied` for an internal exchange,
-    /// `TooLarge` above the message size limit, and the store's: then nothing was published.
+    /// `TooLarge` above the message size limit, `Invalid` without a key to a compacted topic, and the
+    /// store's: then nothing was published.
     pub fn publish(&self, publish: Publish<'_>) -> Result<Published> {
         self.check_size(&publish.draft)?;
         let stops = self.stops(&publish)?;
@@ -85,6 +86,9 @@ impl Broker {
             });
         };
         let (at, routed) = (first.at, stops.len());
+        for stop in &stops {
+            self.check_keyed(&stop.topic, &publish.draft)?;
+        }
         let level = publish.durability.unwrap_or_else(|| default_level(&stops));
         if let Some(due) = waits_until(&publish.draft, Millis::now()) {
             let (draft, admission) = (&publish.draft, publish.admission);

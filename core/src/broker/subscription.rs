@@ -285,6 +285,11 @@ impl Subscription {
         cursor.map_or_else(Vec::new, |cursor| cursor.settled_stretches(least, edge))
     }
 
+    /// Offsets of a partition that somebody holds.
+    pub(super) fn leased_in(&self, partition: PartitionId, range: &Range<Offset>) -> Vec<Offset> {
+        self.state.lock().dispatcher.leased_in(partition, range)
+    }
+
     pub(super) fn add_partition(&self, cursor: Cursor) {
         let mut state = self.state.lock();
         let from = held_from(self.mode, &cursor);

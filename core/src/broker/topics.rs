@@ -272,6 +272,10 @@ fn drop_ops(topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Vec<Op> {
         .iter()
         .map(|partition| Op::DropLog { log: partition.log });
     let mut ops: Vec<_> = logs.collect();
+    let compacted = partitions
+        .iter()
+        .filter(|partition| partition.compacted.lock().is_some());
+    ops.extend(compacted.map(|partition| catalog::remove(catalog::compacted(partition.log))));
     for (bucket, number) in topic.wheel.lock().close() {
         ops.extend(catalog::drop_bucket(topic.id(), bucket, number));
     }

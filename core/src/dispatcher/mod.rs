@@ -188,6 +188,15 @@ impl Dispatcher {
             .map(|lane| &lane.cursor)
     }
 
+    /// Offsets in `range` that are leased, in order.
+    pub fn leased_in(&self, partition: PartitionId, range: &Range<Offset>) -> Vec<Offset> {
+        let lane = self.lanes.get(partition.0 as usize);
+        let leases = lane
+            .into_iter()
+            .flat_map(|lane| lane.leases.range(range.clone()));
+        leases.map(|(offset, _)| *offset).collect()
+    }
+
     /// Applies a client's own commit to a partition's cursor; whoever calls persists it.
     pub fn mark(&mut self, partition: PartitionId, changes: &[Change]) {
         if let Some(lane) = self.lane_mut(partition) {

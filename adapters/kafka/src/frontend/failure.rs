@@ -43,6 +43,7 @@ pub(super) fn append_failure(error: AppendError) -> Failure {
             let message = "a newer epoch of this producer has appended";
             (ErrorCode::InvalidProducerEpoch, message.into())
         }
+        AppendError::Keyless(error) => (ErrorCode::InvalidRecord, error.to_string()),
         AppendError::Other(error) if error.kind() == ErrorKind::Throttled => {
             (ErrorCode::StorageError, error.to_string())
         }

@@ -1,6 +1,9 @@
 //! Settings of topics under Kafka's names: those that can be set, and those that hold always.
 
-use standpipe_core::broker::{Limits, Retention, TopicSpec};
+use standpipe_core::{
+    broker::{Limits, Retention, TopicSpec},
+    compaction::{Beyond, Compaction, parse_ratio, ratio_text},
+};
 
 use super::failure::Failure;
 use crate::codec::error_code::ErrorCode;
@@ -9,10 +12,15 @@ use crate::codec::error_code::ErrorCode;
 pub(super) const INT: i8 = 3;
 pub(super) const STRING: i8 = 2;
 pub(super) const LONG: i8 = 5;
+pub(super) const DOUBLE: i8 = 6;
 pub(super) const LIST: i8 = 7;
 
 /// Settings that a request can change; the others hold always.
-pub(super) const SETTABLE: [&str; 2] = [BYTES, MS];
+pub(super) const SETTABLE: [&str; 6] = [POLICY, GRACE, DIRTY, LAG, BYTES, MS];
+const POLICY: &str = "cleanup.policy";
+const GRACE: &str = "delete.retention.ms";
+const DIRTY: &str = "min.cleanable.dirty.ratio";
+const LAG: &str = "min.compaction.lag.ms";
 const BYTES: &str = "retention.bytes";
 const MS: &str = "retention.ms";
 
@@ -31,12 +39,15 @@ pub(super) struct Setting {
 
 /// The settings of a topic, by name.
 pub(super) fn of_topic(spec: &TopicSpec, limits: &Limits) -> Vec<Setting> {
-    let (retention, default) = (spec.retention, Retention::default());
-    let limit = |name, limit: Option<u64>, default: Option<u64>| Setting {
-        name,
-        value: limit.map_or_else(|| "-1".into(), |limit| limit.to_string()),
-        is_default: limit == default,
-        kind: LONG,
+    let (held, default) = (held(spec.retention), held(Retention::default()));
+    let setting = |name, kind| {
+        let value = value_of(&held, name);
+        Setting {
+            name,
+            is_default: value == value_of(&default, name),
+            value,
+            kind,
+        }
     };
     let always = |name, value: &str, kind| Setting {
         name,
@@ -45,13 +56,16 @@ pub(super) fn of_topic(spec: &TopicSpec, limits: &Limits) -> Vec<Setting> {
         kind,
     };
     vec![
-        always("cleanup.policy", "delete", LIST),
+        setting(POLICY, LIST),
         always("compression.type", "producer", STRING),
+        setting(GRACE, LONG),
         always("max.message.bytes", &limits.message_bytes.to_string(), INT),
         always("message.timestamp.type", "CreateTime", STRING),
+        setting(DIRTY, DOUBLE),
+        setting(LAG, LONG),
         always("min.insync.replicas", "1", INT),
-        limit(BYTES, retention.octets(), default.octets()),
-        limit(MS, retention.ms(), default.ms()),
+        setting(BYTES, LONG),
+        setting(MS, LONG),
     ]
 }
 
@@ -71,12 +85,11 @@ pub(super) fn set(
         return invalid(format!("{name} without a value"));
     };
     if SETTABLE.contains(&name) {
-        let limit = match value.parse::<i64>() {
-            Ok(-1) => None,
-            Ok(limit) if limit >= 0 => Some(limit.unsigned_abs()),
-            _ => return invalid(format!("{name} = {value}; -1 (no limit), or 0 and more")),
-        };
-        put(spec, name, limit);
+        let mut held = held(spec.retention);
+        if let Err(possible) = put(&mut held, name, value) {
+            return invalid(format!("{name} = {value}; {possible}"));
+        }
+        keep(spec, held);
         return Ok(());
     }
     let known = of_topic(spec, limits);
@@ -97,30 +110,115 @@ pub(super) fn set(
 /// # Errors
 /// `INVALID_CONFIG` for a name that is not known.
 pub(super) fn reset(spec: &mut TopicSpec, limits: &Limits, name: &str) -> Result<(), Failure> {
-    let default = Retention::default();
-    match name {
-        BYTES => put(spec, BYTES, default.octets()),
-        MS => put(spec, MS, default.ms()),
-        _ => {
-            let known = of_topic(spec, limits);
-            let held = known.into_iter().find(|setting| setting.name == name);
-            let value = held.map(|setting| setting.value);
-            return set(spec, limits, name, value.as_deref().or(Some("")));
+    let value = match SETTABLE.contains(&name) {
+        true => Some(value_of(&held(Retention::default()), name)),
+        false => {
+            let known = of_topic(spec, limits).into_iter();
+            let mut held = known.filter(|setting| setting.name == name);
+            held.next().map(|setting| setting.value)
         }
+    };
+    set(spec, limits, name, value.as_deref().or(Some("")))
+}
+
+/// A topic's retention as Kafka's settings have it: limits, whether they act, and how it is compacted
+/// if it is. A topic that is not compacted remembers nothing of how it would be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Held {
+    policy: Policy,
+    settings: Compaction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Policy {
+    Delete,
+    Compact,
+    Both,
+}
+
+fn held(retention: Retention) -> Held {
+    let limited = || Compaction {
+        ms: retention.ms(),
+        octets: retention.octets(),
+        ..Compaction::default()
+    };
+    let settings = retention.compaction().unwrap_or_else(limited);
+    let policy = match (retention.compaction(), settings.beyond) {
+        (None, _) => Policy::Delete,
+        (Some(_), Beyond::Stays) => Policy::Compact,
+        (Some(_), Beyond::Goes) => Policy::Both,
+    };
+    Held { policy, settings }
+}
+
+/// What is as it was changes nothing: a topic whose retention has no Kafka name, such as `settled`,
+/// keeps that when what was described is sent back.
+fn keep(spec: &mut TopicSpec, new: Held) {
+    if new == held(spec.retention) {
+        return;
+    }
+    let beyond = match new.policy {
+        Policy::Delete => {
+            spec.retention = Retention::limits(new.settings.ms, new.settings.octets);
+            return;
+        }
+        Policy::Compact => Beyond::Stays,
+        Policy::Both => Beyond::Goes,
+    };
+    spec.retention = Retention::Compact(Compaction {
+        beyond,
+        ..new.settings
+    });
+}
+
+fn value_of(held: &Held, name: &str) -> String {
+    let settings = &held.settings;
+    let limit = |limit: Option<u64>| limit.map_or_else(|| "-1".into(), |limit| limit.to_string());
+    match name {
+        POLICY => match held.policy {
+            Policy::Delete => "delete".into(),
+            Policy::Compact => "compact".into(),
+            Policy::Both => "compact,delete".into(),
+        },
+        GRACE => settings.grace_ms.to_string(),
+        DIRTY => ratio_text(settings.dirty),
+        LAG => settings.lag_ms.to_string(),
+        BYTES => limit(settings.octets),
+        _ => limit(settings.ms),
+    }
+}
+
+/// # Errors
+/// What is possible.
+fn put(held: &mut Held, name: &str, value: &str) -> Result<(), &'static str> {
+    let settings = &mut held.settings;
+    let age = || value.parse().map_err(|_| "0 and more");
+    match name {
+        POLICY => held.policy = policy(value)?,
+        GRACE => settings.grace_ms = age()?,
+        LAG => settings.lag_ms = age()?,
+        DIRTY => settings.dirty = parse_ratio(value).ok_or("0 to 1")?,
+        BYTES => settings.octets = limit(value)?,
+        _ => settings.ms = limit(value)?,
     }
     Ok(())
 }
 
-/// A limit that is as it was changes nothing: a topic whose retention has no Kafka name, such as
-/// `settled`, keeps that when what was described is sent back.
-fn put(spec: &mut TopicSpec, name: &str, limit: Option<u64>) {
-    let (ms, octets) = (spec.retention.ms(), spec.retention.octets());
-    let (new_ms, new_octets) = if name == MS {
-        (limit, octets)
-    } else {
-        (ms, limit)
-    };
-    if (new_ms, new_octets) != (ms, octets) {
-        spec.retention = Retention::limits(new_ms, new_octets);
+fn limit(value: &str) -> Result<Option<u64>, &'static str> {
+    match value.parse::<i64>() {
+        Ok(-1) => Ok(None),
+        Ok(limit) if limit >= 0 => Ok(Some(limit.unsigned_abs())),
+        _ => Err("-1 (no limit), or 0 and more"),
+    }
+}
+
+fn policy(value: &str) -> Result<Policy, &'static str> {
+    let mut words: Vec<_> = value.split(',').map(str::trim).collect();
+    words.sort_unstable();
+    match words[..] {
+        ["delete"] => Ok(Policy::Delete),
+        ["compact"] => Ok(Policy::Compact),
+        ["compact", "delete"] => Ok(Policy::Both),
+        _ => Err("delete, compact, or both as compact,delete"),
     }
 }

@@ -1,6 +1,7 @@
 //! Housekeeping: space that retention lets go, and queues that go with their last consumer.
 
 mod common;
+mod compact;
 mod holes;
 mod limits;
 mod settled;
@@ -17,6 +18,7 @@ use tokio::{
 
 use super::{Broker, Inner, Retention, Subscription, Topic};
 use crate::{
+    compaction::Beyond,
     error::Result,
     id::Millis,
     store::{Commit, Durability, Op},
@@ -49,10 +51,14 @@ impl Janitor {
             return;
         }
         let unused = delete_unused(Arc::downgrade(broker), receiver);
-        let tidy = tidy(Arc::downgrade(broker), broker.options.housekeeping);
+        let period = broker.options.housekeeping;
+        let tidy = tidy(Arc::downgrade(broker), period);
+        // A large log takes a while, and others are not to wait for their space behind it.
+        let compact = compact(Arc::downgrade(broker), period);
         for work in [
             Box::pin(unused) as futures::future::BoxFuture<'static, ()>,
             Box::pin(tidy),
+            Box::pin(compact),
         ] {
             let closing = broker.closing.clone();
             tokio::spawn(async move { closing.run_until_cancelled(work).await });
@@ -84,6 +90,18 @@ async fn tidy(broker: Weak<Inner>, period: Duration) {
     }
 }
 
+async fn compact(broker: Weak<Inner>, period: Duration) {
+    let mut clock = tokio::time::interval(period.max(SHORTEST));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        let Some(inner) = broker.upgrade() else {
+            return;
+        };
+        Broker { inner }.compact(Millis::now()).await;
+    }
+}
+
 impl Broker {
     /// One round over all topics: what each one's retention lets go is given back.
     pub(super) async fn tidy(&self, now: Millis) {
@@ -93,6 +111,7 @@ impl Broker {
         for topic in topics {
             let done = match topic.retention() {
                 Retention::Forever => Ok(()),
+                Retention::Compact(policy) if policy.beyond == Beyond::Stays => Ok(()),
                 Retention::Settled => self.give_back_settled(&topic, &mut forgets).await,
                 limits => self.trim_by_limits(&topic, limits, now).await,
             };
@@ -110,8 +129,19 @@ impl Broker {
     /// Submits for a topic that is still there; `false` where it was deleted meanwhile, since a
     /// step behind its end would bring its log back.
     async fn submit_unless_gone(&self, topic: &Topic, ops: Vec<Op>) -> Result<bool> {
+        self.submit_while(topic, ops, || true).await
+    }
+
+    /// Likewise, and `false` where what is asked does not hold any more: it cannot change meanwhile
+    /// if it is what an administrator sets.
+    async fn submit_while(
+        &self,
+        topic: &Topic,
+        ops: Vec<Op>,
+        still: impl Fn() -> bool,
+    ) -> Result<bool> {
         let _admin = self.inner.admin.lock().await;
-        if topic.is_gone() {
+        if topic.is_gone() || !still() {
             return Ok(false);
         }
         topic.store.submit(Commit {

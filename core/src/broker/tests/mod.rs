@@ -1,5 +1,6 @@
 //! The broker from inside: what no adapter can bring about at will.
 
+mod compact;
 mod durability;
 mod holes;
 mod retention;
