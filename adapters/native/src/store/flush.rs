@@ -1,7 +1,12 @@
 //! The thread behind the journal: moves what is still needed into segments, so that journal files
 //! can go, and gives back the space of what nobody needs.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use standpipe_core::{
     error::{Error, ErrorKind},
@@ -25,12 +30,19 @@ const MOST_WAITS: u32 = 6;
 
 /// Writes segments and checkpoints, and removes files.
 pub(crate) struct Flusher {
-    shared: Arc<Shared>,
-    facts: Facts,
+    pub(super) shared: Arc<Shared>,
+    pub(super) facts: Facts,
     /// The checkpoint that counts, if there is one, and the number of the next.
     checkpoint: (Option<u64>, u64),
     /// Runs in each segment that somebody needs.
     live: BTreeMap<u64, usize>,
+    /// Runs whose space is back with the next checkpoint: before it, recovery needs them.
+    pub(super) superseded: Vec<Run>,
+    /// Runs, by segment and place, that are damaged where they are needed.
+    pub(super) untouched: BTreeSet<(u64, u64)>,
+    /// Time between two looks at runs that nobody needs most of, and when the last was.
+    thinning: Duration,
+    looked: Instant,
 }
 
 /// A segment's runs, and whose they are.
@@ -45,7 +57,12 @@ struct Moved {
 }
 
 impl Flusher {
-    pub(crate) fn new(shared: Arc<Shared>, facts: Facts, checkpoint: (Option<u64>, u64)) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        facts: Facts,
+        checkpoint: (Option<u64>, u64),
+        thinning: Duration,
+    ) -> Self {
         let mut state = shared.state.lock();
         state.flushing = true;
         let mut live = BTreeMap::new();
@@ -60,6 +77,10 @@ impl Flusher {
             facts,
             checkpoint,
             live,
+            superseded: Vec::new(),
+            untouched: BTreeSet::new(),
+            thinning,
+            looked: Instant::now(),
         }
     }
 
@@ -69,7 +90,7 @@ impl Flusher {
         while let Some(last) = self.shared.next_flush(self.facts.first_file, LOOK) {
             let held = self.reclaim().and_then(|()| self.shared.hold_reserve());
             let flushed = last.map_or(Ok(()), |last| self.flush(last));
-            let error = held.and(flushed).err();
+            let error = held.and(flushed).and_then(|()| self.look()).err();
             self.shared
                 .note_flushed(self.facts.first_file, error.as_ref());
             let Some(error) = error else {
@@ -84,24 +105,54 @@ impl Flusher {
         }
     }
 
+    /// Looks now and then at runs that nobody needs most of.
+    fn look(&mut self) -> Result<(), Error> {
+        if self.looked.elapsed() < self.thinning {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        self.thin()
+    }
+
     /// Moves what is needed of journal files up to `last` into a segment, and lets the files go.
     fn flush(&mut self, last: u32) -> Result<(), Error> {
         let number = self.facts.next_segment;
         let (mut moved, runs) = self
             .write_segment(number, last)
             .map_err(|error| self.give_up(number, error))?;
-        if !runs.is_empty() {
-            self.live.insert(number, runs.len());
-        }
-        self.facts.next_segment = number + 1;
         let facts = Facts {
             first_file: last + 1,
-            ..self.facts
+            ..self.count(number, runs.len())
         };
         let (seq, octets) = self.install(&mut moved, runs, facts);
+        self.checkpoint(facts, seq, &octets)?;
+        for file in self.shared.files.take_up_to(last) {
+            self.remove(&journal_name(file));
+        }
+        self.shared.note_flushed(self.facts.first_file, None);
+        Ok(())
+    }
+
+    /// Counts the runs of segment `number`; returns what a checkpoint says that knows it.
+    pub(super) fn count(&mut self, number: u64, runs: usize) -> Facts {
+        if runs > 0 {
+            self.live.insert(number, runs);
+        }
+        self.facts.next_segment = number + 1;
+        self.facts
+    }
+
+    /// Writes a checkpoint of what the store holds as of commit `seq`; from then on the one before is
+    /// needless, and what was superseded.
+    pub(super) fn checkpoint(
+        &mut self,
+        facts: Facts,
+        seq: u64,
+        octets: &[u8],
+    ) -> Result<(), Error> {
         self.shared.wait_synced(seq)?;
         let (before, number) = self.checkpoint;
-        let written = checkpoint::write(&*self.shared.disk, number, &octets);
+        let written = checkpoint::write(&*self.shared.disk, number, octets);
         self.checkpoint.1 += 1;
         written.map_err(|error| failed(&checkpoint_name(number), error))?;
         self.checkpoint.0 = Some(number);
@@ -109,11 +160,8 @@ impl Flusher {
         if let Some(before) = before {
             self.remove(&checkpoint_name(before));
         }
-        for file in self.shared.files.take_up_to(last) {
-            self.remove(&journal_name(file));
-        }
-        self.shared.note_flushed(self.facts.first_file, None);
-        Ok(())
+        let superseded = std::mem::take(&mut self.superseded);
+        superseded.iter().try_for_each(|run| self.free(run))
     }
 
     fn write_segment(&self, number: u64, last: u32) -> io::Result<(Vec<Moved>, Runs)> {
@@ -185,24 +233,27 @@ impl Flusher {
         (seq, octets)
     }
 
-    fn give_up(&self, number: u64, error: io::Error) -> Error {
+    pub(super) fn give_up(&self, number: u64, error: io::Error) -> Error {
         self.remove(&segment_name(number));
         failed(&segment_name(number), error)
     }
 
     /// Gives back the space of runs that nobody needs, as of what is on disk.
     fn reclaim(&mut self) -> Result<(), Error> {
-        for run in self.shared.take_gone() {
-            let live = self.live.entry(run.segment).or_insert(1);
-            *live -= 1;
-            if *live == 0 {
-                self.live.remove(&run.segment);
-                let removed = self.shared.segments.remove(run.segment);
-                removed.map_err(|error| failed(&segment_name(run.segment), error))?;
-            } else if let Ok(file) = self.shared.segments.get(run.segment) {
-                // Where the file system cannot punch, the space is back with the whole segment.
-                let _ = file.punch(run.at, run.stored());
-            }
+        let gone = self.shared.take_gone();
+        gone.iter().try_for_each(|run| self.free(run))
+    }
+
+    fn free(&mut self, run: &Run) -> Result<(), Error> {
+        let live = self.live.entry(run.segment).or_insert(1);
+        *live -= 1;
+        if *live == 0 {
+            self.live.remove(&run.segment);
+            let removed = self.shared.segments.remove(run.segment);
+            removed.map_err(|error| failed(&segment_name(run.segment), error))?;
+        } else if let Ok(file) = self.shared.segments.get(run.segment) {
+            // Where the file system cannot punch, the space is back with the whole segment.
+            let _ = file.punch(run.at, run.stored());
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ use super::{index::Index, loss::Loss, ranges::Ranges, record::Extent, runs::Runs
 
 /// Entries that one read looks up at most, so that appends do not wait long behind it.
 const READ_ENTRIES: usize = 4096;
+/// A run of which this part or less is needed is worth writing again.
+const SPARSE: f64 = 0.5;
 
 /// A log: its ends, its runs in segments, where its newer entries lie in the journal, and the
 /// newest of them.
@@ -245,15 +247,39 @@ impl Log {
     pub(crate) fn settle_in(&mut self, run: Option<Run>, below: Offset) -> Vec<Run> {
         self.index.cut(below);
         self.journal_from = self.journal_from.max(below);
-        self.runs.add(run);
-        let mut gone = self.runs.trim(self.start);
+        let mut gone = run.map(|run| self.runs.add(run)).unwrap_or_default();
+        gone.extend(self.runs.trim(self.start));
         gone.extend(self.runs.take_covered(&self.forgotten, self.start));
         gone
     }
 
-    /// Adds a run that recovery found.
-    pub(crate) fn add_run(&mut self, run: Run) {
-        self.runs.add(Some(run));
+    /// Adds a run that recovery found; returns those that nobody needs beside it.
+    pub(crate) fn add_run(&mut self, run: Run) -> Vec<Run> {
+        self.runs.add(run)
+    }
+
+    /// Its runs of which at most half is still needed, and which part of each that is.
+    pub(crate) fn sparse_runs(&self) -> impl Iterator<Item = (&Run, f64)> {
+        let runs = (!self.forgotten.is_empty()).then(|| self.runs.iter());
+        let runs = runs.into_iter().flatten().map(|run| {
+            let span = run.end.0 - run.base.0;
+            // What was forgotten when it was written is not in it.
+            let holes = span.saturating_sub(run.offsets);
+            let forgotten = self.forgotten.count_in(&(run.base..run.end));
+            let gone = forgotten.saturating_sub(holes);
+            (run, 1.0 - gone as f64 / run.offsets.max(1) as f64)
+        });
+        runs.filter(|(_, needed)| *needed <= SPARSE)
+    }
+
+    /// Puts what is still needed of `sparse` in its place. `false` where the run was let go of
+    /// meanwhile.
+    pub(crate) fn thin(&mut self, sparse: &Run, thinned: Option<Run>) -> bool {
+        let is_there = self.runs.remove(sparse);
+        if let Some(run) = thinned.filter(|_| is_there) {
+            self.runs.add(run);
+        }
+        is_there
     }
 
     /// All runs; the log is gone.

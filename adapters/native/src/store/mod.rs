@@ -40,6 +40,7 @@ mod step;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod vfs;
 mod window;
 mod writer;
@@ -103,7 +104,7 @@ impl NativeStore {
         let checkpoint = (recovered.checkpoint, recovered.next_checkpoint);
         let shared = Arc::new(Shared::new(disk, recovered, lock, options));
         let writer = Writer::new(shared.clone());
-        let flusher = Flusher::new(shared.clone(), facts, checkpoint);
+        let flusher = Flusher::new(shared.clone(), facts, checkpoint, options.thinning);
         let thread = start_thread("journal", move || writer.run())?;
         let store = Self {
             shared,

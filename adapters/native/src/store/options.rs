@@ -1,5 +1,7 @@
 //! What can be chosen about a native store.
 
+use std::time::Duration;
+
 /// Sizes of a native store; the defaults suit a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -12,6 +14,8 @@ pub struct StoreOptions {
     pub tail_bytes: usize,
     /// Octets that may wait to be written; what comes on top is refused with `Throttled`.
     pub pending_bytes: usize,
+    /// Time between two looks for segments of which little is still needed, which are written again.
+    pub thinning: Duration,
 }
 
 impl StoreOptions {
@@ -46,6 +50,7 @@ impl Default for StoreOptions {
             journal_bytes: 256 * MIB as u64,
             tail_bytes: 16 * MIB,
             pending_bytes: 128 * MIB,
+            thinning: Duration::from_secs(1),
         }
     }
 }

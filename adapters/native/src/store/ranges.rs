@@ -77,6 +77,27 @@ impl Ranges {
         range.start >= range.end || holder.is_some_and(|(_, to)| *to >= range.end.0)
     }
 
+    /// What of them lies in `range`.
+    pub(crate) fn within(&self, range: &Range<Offset>) -> Self {
+        let mut within = Self::default();
+        let mut from = range.start;
+        while let Some(next) = self.first_in(&(from..range.end)) {
+            within.insert(&(next.start.max(range.start)..next.end.min(range.end)));
+            from = next.end;
+        }
+        within
+    }
+
+    /// How many offsets of `range` are in them.
+    pub(crate) fn count_in(&self, range: &Range<Offset>) -> u64 {
+        let (start, end) = (range.start.0, range.end.0);
+        let before = self.0.range(..start).next_back();
+        let within = self.0.range(start..end.max(start));
+        let reach = before.into_iter().chain(within);
+        let inside = reach.map(|(from, to)| to.min(&end).saturating_sub(*from.max(&start)));
+        inside.sum()
+    }
+
     /// All of them, in order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<Offset>> + '_ {
         self.0.iter().map(|(from, to)| Offset(*from)..Offset(*to))
@@ -105,6 +126,10 @@ mod tests {
                 set.retain(|at| !(from..from + length).contains(at));
             }
             ranges.trim(Offset(start));
+            for end in start..230 {
+                let counted = ranges.count_in(&(Offset(start)..Offset(end)));
+                prop_assert_eq!(counted, set.range(start..end).count() as u64);
+            }
             let first = ranges.first_in(&(Offset(start)..Offset(230)));
             let expected = set.range(start..).next().copied();
             prop_assert_eq!(first.map(|range| range.start.0), expected);

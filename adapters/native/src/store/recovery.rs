@@ -183,7 +183,10 @@ impl Recovery {
         };
         for (id, run) in runs {
             match self.contents.logs.get_mut(&id) {
-                Some(log) if log.born() == run.born => log.add_run(run),
+                Some(log) if log.born() == run.born => {
+                    let superseded = log.add_run(run);
+                    self.contents.let_go(superseded);
+                }
                 _ => self.contents.let_go(vec![run]),
             }
         }

@@ -14,13 +14,30 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// Adds a run, wherever it belongs.
-    pub(crate) fn add(&mut self, run: Option<Run>) {
-        if let Some(run) = run {
-            let place = self.runs.partition_point(|other| other.base < run.base);
-            self.octets += run.octets;
-            self.runs.insert(place, run);
+    /// Adds a run, wherever it belongs. Where others lie over the same offsets, the one in the newest
+    /// segment holds what is still needed of them; returns those that are superseded.
+    pub(crate) fn add(&mut self, run: Run) -> Vec<Run> {
+        let first = self.runs.partition_point(|other| other.end <= run.base);
+        let behind = self.runs.partition_point(|other| other.base < run.end);
+        let others = first..behind.max(first);
+        if self
+            .runs
+            .range(others.clone())
+            .any(|other| other.segment >= run.segment)
+        {
+            return vec![run];
         }
+        let superseded: Vec<_> = self.runs.drain(others).collect();
+        self.octets += run.octets;
+        self.runs.insert(first, run);
+        self.count_out(superseded)
+    }
+
+    /// Takes out exactly this run; `false` where it is not there any more.
+    pub(crate) fn remove(&mut self, run: &Run) -> bool {
+        let place = self.runs.iter().position(|other| other == run);
+        let gone = place.and_then(|place| self.runs.remove(place));
+        self.count_out(gone.into_iter().collect()).len() == 1
     }
 
     /// The run that covers `offset`, or the next one.

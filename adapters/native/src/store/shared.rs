@@ -107,6 +107,11 @@ impl Shared {
         }
     }
 
+    /// Octets of a segment, about.
+    pub(crate) fn segment_size(&self) -> u64 {
+        self.journal_bytes / 2
+    }
+
     /// How a read of `log` from `from` goes.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
-//! Copying what is still needed of a log from the journal into a segment.
+//! Copying what is still needed of a log into a segment: from the journal, or from a run.
 
-use std::io;
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -8,9 +8,10 @@ use standpipe_core::{
     id::{LogId, Offset},
 };
 
-use super::SegmentWriter;
+use super::{Found, Run, SegmentWriter, walk};
 use crate::store::{
     position::Position,
+    ranges::Ranges,
     reader::{Span, spans},
     record::Extent,
     shared::Shared,
@@ -41,12 +42,12 @@ pub(crate) fn copy_log(
             // One that was dropped and has come again is another log: its entries stay where they are.
             let found = state.contents.logs.get(&log);
             let Some(found) = found.filter(|log| log.born() == born) else {
-                return segment.end().map(|()| lost);
+                return segment.end().map(|_| lost);
             };
             found.wanted(after, below, BATCH)
         };
         let Some((last, _)) = places.last() else {
-            return segment.end().map(|()| lost);
+            return segment.end().map(|_| lost);
         };
         after = Some(*last);
         for (span, these) in spans(&places) {
@@ -58,6 +59,37 @@ pub(crate) fn copy_log(
             }
         }
     }
+}
+
+/// Copies the entries of `run` that somebody still needs, octet for octet; says whether there are any.
+/// `None` where one of them is damaged: then the run is to stay as it is.
+///
+/// # Errors
+/// What reading or writing a segment gives.
+pub(crate) fn copy_run(
+    shared: &Shared,
+    (log, run): (LogId, &Run),
+    (start, forgotten): (Offset, &Ranges),
+    segment: &mut SegmentWriter,
+) -> io::Result<Option<bool>> {
+    let file = shared.segments.get(run.segment)?;
+    let mut walk = walk(&*file, run, start.max(run.base))?;
+    segment.begin(log, run.born);
+    while let Some(found) = walk.next()? {
+        let is_needed = |offsets: &Range<Offset>| offsets.end > start && !forgotten.cover(offsets);
+        match found {
+            Found::Entry(entry) if is_needed(&(entry.base_offset..entry.end_offset())) => {
+                segment.entry(walk.envelope(), entry.body(), &entry)?;
+            }
+            Found::Entry(_) => {}
+            Found::Body(lost) | Found::Lost(lost) if !is_needed(&lost) => {}
+            Found::Body(_) | Found::Lost(_) => {
+                segment.give_up();
+                return Ok(None);
+            }
+        }
+    }
+    segment.end().map(Some)
 }
 
 /// `false` where the envelope has been damaged since it was written.

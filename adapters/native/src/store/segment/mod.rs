@@ -4,7 +4,7 @@
 //! header   64 octets: magic · 8 number · 44 zero · 4 crc32c of the first 16
 //! runs     for each log its entries in order, envelope and body as the journal had them,
 //!          then points: where every 16 KiB or so an entry begins
-//! table    4 count · a record a run · 4 crc32c
+//! table    4 count · a record a run · 8 offsets a run · 4 crc32c
 //! footer   32 octets: magic · 8 place of the table · 4 its length · 8 number · 4 crc32c
 //! ```
 //! A segment is written whole and synced before a checkpoint counts it, and never changed; what
@@ -20,7 +20,7 @@ mod table;
 mod walk;
 mod writer;
 
-pub(crate) use copy::copy_log;
+pub(crate) use copy::{copy_log, copy_run};
 pub(crate) use files::Segments;
 pub(crate) use point::whole_points;
 pub(crate) use read::{entry_for_time, read, trim_point};

@@ -26,6 +26,8 @@ pub(crate) struct Run {
     /// Octets of bodies.
     pub(crate) octets: u64,
     pub(crate) entries: u64,
+    /// Offsets that its entries cover: fewer than from base to end where there are holes.
+    pub(crate) offsets: u64,
     /// The latest time that a look-up by time compares.
     pub(crate) latest: i64,
     /// When its last entry was appended.
@@ -69,6 +71,7 @@ impl Run {
             points_crc: reader.u32()?,
             octets: reader.u64()?,
             entries: reader.u64()?,
+            offsets: 0,
             latest: reader.i64()?,
             appended: Millis(reader.i64()?),
         };

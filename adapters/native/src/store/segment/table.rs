@@ -24,6 +24,7 @@ pub(super) fn table(runs: &[(LogId, Run)]) -> Vec<u8> {
     let mut out = Vec::new();
     out.put_u32(u32::try_from(runs.len()).expect("a segment has fewer than 2^32 runs"));
     runs.iter().for_each(|(log, run)| run.put(*log, &mut out));
+    runs.iter().for_each(|(_, run)| out.put_u64(run.offsets));
     let crc = crc32c(&out);
     out.put_u32(crc);
     out
@@ -70,7 +71,14 @@ pub(crate) fn read_table(file: &dyn File, number: u64) -> io::Result<Option<Vec<
     let mut reader = Reader::new(Bytes::from(octets), "read segment");
     let count = reader.u32().unwrap_or(0);
     let runs = (0..count).map(|_| Run::take(number, &mut reader).ok());
-    Ok(runs.collect())
+    let Some(mut runs) = runs.collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    // The first segments did not say how many offsets there are in each run.
+    for (_, run) in &mut runs {
+        run.offsets = reader.u64().unwrap_or(run.end.0 - run.base.0);
+    }
+    Ok(Some(runs))
 }
 
 fn take_footer(footer: [u8; FOOTER], number: u64) -> Option<(u64, usize)> {

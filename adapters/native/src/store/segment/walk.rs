@@ -46,6 +46,8 @@ pub(crate) struct Walk<'a> {
     ahead: u64,
     wait: Wait,
     next: Offset,
+    /// Octets in the piece of the entry that came last: where its envelope and its body begin.
+    last: (usize, usize),
     mended: bool,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
             ahead: PIECE as u64,
             wait: Wait::ForDevice,
             next,
+            last: (0, 0),
             mended: false,
         }
     }
@@ -90,6 +93,11 @@ impl<'a> Walk<'a> {
     /// Where in the file what comes next begins.
     pub(crate) fn place(&self) -> u64 {
         self.run.at + self.at
+    }
+
+    /// The envelope of the entry that came last, as it lies there.
+    pub(super) fn envelope(&self) -> &[u8] {
+        &self.piece[self.last.0..self.last.1]
     }
 
     /// Whether a flipped bit was mended in the envelope that came last.
@@ -115,6 +123,7 @@ impl<'a> Walk<'a> {
         if self.piece.len() < from + whole {
             return Ok(Some(Found::Body(range)));
         }
+        self.last = (from, from + length);
         let body = self.piece.slice(from + length..from + whole);
         Ok(Some(match head.join(body) {
             Ok(mut entry) => {

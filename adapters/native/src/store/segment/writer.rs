@@ -64,6 +64,7 @@ impl SegmentWriter {
             points_crc: 0,
             octets: 0,
             entries: 0,
+            offsets: 0,
             latest: i64::MIN,
             appended: Millis(0),
         };
@@ -102,16 +103,17 @@ impl SegmentWriter {
         run.end = entry.end_offset();
         run.octets += body.len() as u64;
         run.entries += 1;
+        run.offsets += u64::from(entry.draft.span);
         run.appended = run.appended.max(entry.appended);
         self.put(head)?;
         self.put(body)
     }
 
-    /// Ends the log's run; one without entries is none.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
+    /// Ends the log's run; one without entries is none, which is false.
+    pub(crate) fn end(&mut self) -> io::Result<bool> {
         let at = self.place();
         let Some((log, mut run)) = self.run.take().filter(|(_, run)| run.entries > 0) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut points = std::mem::take(&mut self.points);
         self.point
@@ -121,7 +123,14 @@ impl SegmentWriter {
         run.length = at - run.at;
         run.points_crc = crc32c(&points);
         self.runs.push((log, run));
-        self.put(&points)
+        self.put(&points).map(|()| true)
+    }
+
+    /// Ends the log's run as if it had not begun; what was written of it is no run's.
+    pub(crate) fn give_up(&mut self) {
+        self.run = None;
+        self.point = None;
+        self.points.clear();
     }
 
     /// Writes table and footer, and syncs; returns the runs.

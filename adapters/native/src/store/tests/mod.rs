@@ -14,6 +14,7 @@ mod reopen;
 mod segments;
 mod sim;
 mod targets;
+mod thin;
 
 use bytes::Bytes;
 use standpipe_core::{

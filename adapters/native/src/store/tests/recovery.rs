@@ -1,6 +1,6 @@
 //! What a store finds when it is opened again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -19,6 +19,7 @@ pub(super) fn small() -> StoreOptions {
         journal_bytes: 64 * 1024,
         tail_bytes: 4 * 1024,
         pending_bytes: 1024 * 1024,
+        thinning: Duration::ZERO,
     }
 }
 
