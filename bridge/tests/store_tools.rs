@@ -181,6 +181,59 @@ fn a_damaged_message_is_named_and_the_others_are_dumped() {
 }
 
 #[test]
+fn a_store_that_damage_keeps_closed_opens_once_the_loss_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    served_and_stopped(&data);
+    let journal = data.join("0000000001.journal");
+    let octets = fs::read(&journal).unwrap();
+    let bravo = octets.windows(5).position(|window| window == b"bravo");
+    (bravo.unwrap() - 90..bravo.unwrap()).for_each(|octet| flip(&journal, octet));
+    let closed = Command::new(env!("CARGO_BIN_EXE_standpipe"))
+        .args(["serve", "--native", "127.0.0.1:0", "--amqp", "off"])
+        .args(["--kafka", "off", "--grpc", "off", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(!closed.status.success());
+    let said = text(&closed.stderr);
+    for words in [
+        "0000000001.journal at ",
+        "standpipe store check --accept-loss",
+    ] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    assert_eq!(store(&["check"], &data).status.code(), Some(65));
+    let accepted = store(&["check", "--accept-loss"], &data);
+    assert_eq!(accepted.status.code(), Some(0), "{accepted:?}");
+    let said = text(&accepted.stdout);
+    for words in [
+        "given up 0000000001.journal at ",
+        "given up topic orders (",
+        " 1 to 1",
+    ] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    let kept = |data| files(data).into_iter().filter(|(name, _)| name != "lock");
+    let before: Vec<_> = kept(&data).collect();
+    let again = store(&["check", "--accept-loss"], &data);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+    assert!(
+        text(&again.stdout).starts_with("nothing is lost"),
+        "{again:?}"
+    );
+    assert!(kept(&data).eq(before), "the second time changes nothing");
+    assert_eq!(store(&["check"], &data).status.code(), Some(0));
+    let daemon = Daemon::start(&data);
+    daemon.publish("orders", "delta");
+    daemon.stop();
+    let dump = text(&store(&["dump", "--topic", "orders"], &data).stdout);
+    let lines = dump.lines().map(|line| serde_json::from_str(line).unwrap());
+    let payloads: Vec<_> = lines.map(|line: Value| line["payload"].clone()).collect();
+    assert_eq!(payloads, ["alpha", "charlie", "delta"]);
+}
+
+#[test]
 fn what_is_no_store_is_65_and_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let none = store(&["check"], folder.path());

@@ -11,6 +11,7 @@ mod serve_talk;
 #[cfg(feature = "native")]
 mod store;
 #[cfg(feature = "native")]
+mod store_accept;
 mod store_dump;
 #[cfg(feature = "native")]
 mod store_talk;

@@ -1,4 +1,4 @@
-//! `standpipe store`: a store that is not running, looked at and never changed.
+//! `standpipe store`: a store that is not running, looked at, and changed only by `--accept-loss`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,14 +10,14 @@ use clap::{Args, Subcommand};
 use standpipe_core::{
     Error, ErrorKind,
     broker::{DEFAULT_NAMESPACE, stored_topic},
-    id::TopicId,
+    id::{LogId, TopicId},
 };
 use standpipe_native::store::inspect::{Finding, Inspection, Severity};
 
-use super::{store_dump, store_talk};
+use super::{store_accept, store_dump, store_talk};
 use crate::exit::{Exit, Failure};
 
-/// Check, dump or measure a store that is not running; it is only read
+/// Check, dump or measure a store that is not running; it is only read, unless loss is accepted
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,14 +41,20 @@ A line each: how bad, the file, the place in it, whose it is, the offsets, what 
   unused   a flipped bit that nothing depends on
   mended   a flipped bit that is mended when the store is opened
   index    an index is damaged; its entries are read without it
-  lost     what cannot be told any more; all else is served
-  closed   the store does not open with this")]
+  lost     what cannot be told any more; all else is served, and its topic takes nothing more
+  closed   the store does not open with this
+
+--accept-loss prints a line for each thing that it gives up, and changes nothing else:
+  standpipe store check --accept-loss standpipe-data")]
     Check {
         /// The directory that `serve --data` has
         dir: PathBuf,
         /// Print a JSON object a line
         #[arg(long)]
         json: bool,
+        /// Give up what is lost, so that the store opens and its topics take messages again
+        #[arg(long)]
+        accept_loss: bool,
     },
     /// Print what is stored, an envelope a line; what no codec reads, as its octets
     #[command(
@@ -75,7 +81,15 @@ A line each: how bad, the file, the place in it, whose it is, the offsets, what 
 impl Store {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Check { dir, json } => check(&open(&dir)?, json),
+            Action::Check {
+                dir,
+                json,
+                accept_loss: true,
+            } => {
+                let names = Names::of(&open(&dir)?); // which gives the directory free again
+                store_accept::accept(&dir, &names, json)
+            }
+            Action::Check { dir, json, .. } => check(&open(&dir)?, json),
             Action::Dump { dir, topic } => {
                 let inspection = open(&dir)?;
                 let names = Names::of(&inspection);
@@ -165,11 +179,15 @@ impl Names {
 
     /// Whose something is, for a person.
     pub(crate) fn of_finding(&self, finding: &Finding) -> Option<String> {
-        let log = finding.log?;
+        finding.log.map(|log| self.of_log(log))
+    }
+
+    /// A log, for a person.
+    pub(crate) fn of_log(&self, log: LogId) -> String {
         let id = log.topic.0;
-        Some(match self.get(log.topic) {
+        match self.get(log.topic) {
             Some(name) => format!("topic {name} ({id}) partition {}", log.partition),
             None => format!("topic {id} partition {}", log.partition),
-        })
+        }
     }
 }

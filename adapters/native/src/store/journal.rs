@@ -1,20 +1,22 @@
 //! A journal file as it is found when the store is opened.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use bytes::Bytes;
-use standpipe_core::error::Result;
+use standpipe_core::error::{ErrorKind, Result};
 
 use super::{
+    accepted::{Accepted, Skip},
     header::{FILE_HEADER, FileHeader, RECORD_HEADER, RecordHeader},
     position::{BLOCK, Position, journal_name, journal_number},
-    recovery::{corrupt, failed},
+    recovery::{ADVICE, corrupt, failed},
     scan::look_behind,
     vfs::{Disk, File, read_full_at, write_all_at},
     window::{Window, first_nonzero},
 };
 
 pub(super) struct Journal {
+    pub(super) number: u32,
     pub(super) file: Arc<dyn File>,
     pub(super) length: u64,
     pub(super) header: FileHeader,
@@ -22,26 +24,40 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn place(&self, at: u64) -> Position {
-        Position::new(self.header.number, u32::try_from(at).unwrap_or(u32::MAX))
+        Position::new(self.number, u32::try_from(at).unwrap_or(u32::MAX))
     }
 }
 
-/// Opens all files in order. The last one's header may be missing, which makes it number 0.
-pub(super) fn open_files(disk: &dyn Disk, names: &[String], first: u32) -> Result<Vec<Journal>> {
+/// Opens all files in order but those that are given up; returns the last one's number too. The
+/// last one's header may be missing, which makes its number there 0.
+pub(super) fn open_files(
+    disk: &dyn Disk,
+    names: &[String],
+    first: u32,
+    accepted: &mut Accepted,
+) -> Result<(Vec<Journal>, u32)> {
     let numbers = names.iter().filter_map(|name| journal_number(name));
-    let mut numbers: Vec<_> = numbers.filter(|number| *number >= first).collect();
-    numbers.sort_unstable();
+    let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
+    let newest = numbers.last().copied();
+    let last = newest.unwrap_or(if first > 1 { first } else { 0 });
     let mut found = Vec::new();
-    for (expected, number) in (first..).zip(numbers.iter().copied()) {
-        if number != expected {
-            return Err(corrupt(format!("{} is missing", journal_name(expected))));
+    for number in first..=last {
+        let journal = match numbers.contains(&number) {
+            true => open_file(disk, number, Some(number) == newest),
+            false => Err(corrupt(format!(
+                "{} is missing{ADVICE}",
+                journal_name(number)
+            ))),
+        };
+        match journal {
+            Ok(journal) => found.push(journal),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                accepted.pass(Skip::file(number)).ok_or(error)?;
+            }
+            Err(error) => return Err(error),
         }
-        found.push(open_file(disk, number, Some(&number) == numbers.last())?);
     }
-    if first > 1 && found.is_empty() {
-        return Err(corrupt(format!("{} is missing", journal_name(first))));
-    }
-    Ok(found)
+    Ok((found, last))
 }
 
 fn open_file(disk: &dyn Disk, number: u32, is_last: bool) -> Result<Journal> {
@@ -65,12 +81,13 @@ fn open_file(disk: &dyn Disk, number: u32, is_last: bool) -> Result<Journal> {
         },
         None => {
             return Err(corrupt(format!(
-                "{} does not begin as a journal file does; its records cannot be told from others",
+                "{} does not begin as a journal file does; its records cannot be told from others{ADVICE}",
                 journal_name(number)
             )));
         }
     };
     Ok(Journal {
+        number,
         file,
         length,
         header,
@@ -83,16 +100,17 @@ fn is_unfinished(file: &dyn File, length: u64) -> io::Result<bool> {
     Ok(first_nonzero(&mut window, FILE_HEADER as u64)?.is_none())
 }
 
-pub(super) fn drop_unfinished(disk: &dyn Disk, found: &mut Vec<Journal>) -> Result<()> {
+/// Removes the last file where it was only begun; returns how many were.
+pub(super) fn drop_unfinished(disk: &dyn Disk, found: &mut Vec<Journal>) -> Result<u32> {
     if found.last().is_some_and(|last| last.header.number == 0) {
-        let before = found.iter().rev().nth(1);
-        let name = journal_name(before.map_or(1, |journal| journal.header.number + 1));
+        let name = journal_name(found.last().map_or(1, |last| last.number));
         disk.remove(&name)
             .map_err(|e| failed(&format!("remove the unfinished {name}"), e))?;
         found.pop();
         tracing::info!(file = name, "removed a journal file that was only begun");
+        return Ok(1);
     }
-    Ok(())
+    Ok(0)
 }
 
 /// Writes a record as it was before a bit of it flipped.

@@ -9,7 +9,14 @@ use standpipe_core::{
     store::{Keep, LogBounds, Placed, ReadLimit},
 };
 
-use super::{index::Index, loss::Loss, ranges::Ranges, record::Extent, runs::Runs, segment::Run};
+use super::{
+    index::Index,
+    loss::{Loss, nothing},
+    ranges::Ranges,
+    record::Extent,
+    runs::Runs,
+    segment::Run,
+};
 
 /// Entries that one read looks up at most, so that appends do not wait long behind it.
 const READ_ENTRIES: usize = 4096;
@@ -169,6 +176,28 @@ impl Log {
             self.index.push(entry, extent);
             self.indexed = entry.end_offset();
         }
+    }
+
+    /// Notes that what should come before the entry at `base`, which is read next, was given up.
+    pub(crate) fn bridge(&mut self, base: Offset, why: &str) {
+        self.bridge_counted(self.end, why);
+        self.end = self.end.max(base);
+        self.bridge_counted(base, why);
+    }
+
+    /// Notes that what the checkpoint counts up to `base` was not found behind what was. In the index
+    /// something stands for it beside the entry before: where no octets are, no entry is read.
+    pub(crate) fn bridge_counted(&mut self, base: Offset, why: &str) {
+        let lost = self.indexed..base.min(self.end);
+        if lost.is_empty() {
+            return;
+        }
+        match self.index.from(lost.start).last() {
+            Some((_, before)) => self.index.push(&nothing(&lost), before.extent.nothing()),
+            None => self.journal_from = lost.end,
+        }
+        self.indexed = lost.end;
+        self.lose(&lost, why.to_owned());
     }
 
     /// A log of this name was dropped after what was found again so far.

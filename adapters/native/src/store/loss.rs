@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use standpipe_core::{
-    entry::Entry,
+    entry::{Draft, Entry, Format},
     error::{Error, ErrorKind, Result},
-    id::{LogId, Offset},
+    id::{LogId, Millis, Offset},
 };
 
 use super::{ranges::Ranges, recovery::name};
@@ -91,5 +92,18 @@ impl Loss {
         let why = self.why.as_deref();
         let why = why.unwrap_or("they were found damaged or gone before");
         format!("offsets {first} to {last} are lost: {why}")
+    }
+}
+
+/// Stands for offsets that are in no file.
+pub(crate) fn nothing(lost: &Range<Offset>) -> Entry {
+    let span = u32::try_from(lost.end.0 - lost.start.0).unwrap_or(u32::MAX);
+    let mut draft = Draft::batch(Format::NATIVE, Bytes::new(), span);
+    draft.visible = 0;
+    Entry {
+        base_offset: lost.start,
+        appended: Millis(0),
+        leader_epoch: 0,
+        draft,
     }
 }

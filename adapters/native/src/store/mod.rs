@@ -5,6 +5,8 @@
 //! needed of the journal's older files into segments, so that memory and recovery follow the
 //! journal's size and not the backlog's. Reading goes past both.
 
+mod accept;
+mod accepted;
 mod changes;
 mod checkpoint;
 mod contents;
@@ -47,6 +49,7 @@ mod writer;
 
 use std::{path::Path, sync::Arc, thread::JoinHandle};
 
+pub use accept::{GivenUp, accept_loss};
 use async_trait::async_trait;
 use bytes::Bytes;
 pub use options::StoreOptions;

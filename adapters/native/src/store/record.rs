@@ -92,6 +92,18 @@ pub(crate) struct Extent {
     pub(crate) body_length: u32,
 }
 
+impl Extent {
+    /// The same place without any octets.
+    pub(crate) fn nothing(self) -> Self {
+        Self {
+            head_length: 0,
+            body: self.head,
+            body_length: 0,
+            ..self
+        }
+    }
+}
+
 /// What the record's header says besides length and checksum.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordFacts {

@@ -15,6 +15,7 @@ use standpipe_core::{
 };
 
 use super::{
+    accepted::{Accepted, More, Skip},
     checkpoint::{self, Facts, checkpoint_name, checkpoint_number},
     contents::Contents,
     files::Files,
@@ -23,14 +24,17 @@ use super::{
     log::Log,
     position::{Position, journal_name, journal_number},
     record::Extent,
-    scan::{Found, look_behind, scan_from},
+    scan::{Found, find_record, look_behind, scan_from},
     segment::{read_table, segment_number},
     step::{Append, Step},
     vfs::Disk,
-    window::Window,
+    window::{Window, first_nonzero},
 };
 
 const OPERATION: &str = "open store";
+/// What a person can do about damage that keeps the store closed.
+pub(super) const ADVICE: &str = "; restore the file from a copy, or give up what it held with \
+     `standpipe store check --accept-loss DIR`";
 
 /// A store as recovery left it.
 pub(crate) struct Recovered {
@@ -52,11 +56,25 @@ pub(crate) struct Recovered {
 /// `Corrupt` for damage below the synced position that cannot be isolated, with file and offset;
 /// `Permanent` where a file cannot be read.
 pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
+    recover_past(disk, More::Refused).map(|(recovered, _)| recovered)
+}
+
+/// As [`recover`], past damage that was given up, and where more is accepted, past all of it;
+/// returns what is given up then.
+///
+/// # Errors
+/// As [`recover`].
+pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Accepted)> {
+    let accepted = Accepted::read(disk, more);
+    let accepted = accepted.map_err(|e| failed("read what was given up", e))?;
     let names = disk.names().map_err(|e| failed("list the store", e))?;
     let (contents, mut facts, checkpoint) = newest_checkpoint(disk, &names)?;
-    let mut found = open_files(disk, &names, facts.first_file)?;
-    drop_unfinished(disk, &mut found)?;
-    let mut recovery = Recovery::new(contents, facts);
+    if checkpoint.is_none() && more == More::Accepted {
+        check_first(&names)?;
+    }
+    let mut recovery = Recovery::new(contents, facts, accepted);
+    let (mut found, last) = open_files(disk, &names, facts.first_file, &mut recovery.accepted)?;
+    let last = last - drop_unfinished(disk, &mut found)?;
     let counted = |name: &&String| {
         let number = segment_number(name);
         number.is_some_and(|number| number < facts.next_segment)
@@ -65,8 +83,10 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
         recovery.add_segment(disk, name)?;
     }
     for (index, journal) in found.iter().enumerate() {
-        let end = found.get(index + 1).map(|next| next.header.previous_end);
-        recovery.read(journal, end)?;
+        recovery.read(journal, end_of(journal, found.get(index + 1), last))?;
+    }
+    if recovery.end.file < last {
+        recovery.end = Position::new(last, FILE_HEADER as u32); // the last one is given up
     }
     recovery.mark_what_is_missing();
     remove_leftovers(disk, &names, facts, checkpoint)?;
@@ -76,7 +96,7 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
     }
     let newest = found.last().map(|last| last.header.incarnation + 1);
     facts.incarnation = newest.unwrap_or(facts.incarnation);
-    Ok(Recovered {
+    let recovered = Recovered {
         contents: recovery.contents,
         files,
         end: recovery.end,
@@ -87,7 +107,33 @@ pub(crate) fn recover(disk: &dyn Disk) -> Result<Recovered> {
             .filter_map(|name| checkpoint_number(name))
             .max()
             .map_or(1, |newest| newest + 1),
-    })
+    };
+    Ok((recovered, recovery.accepted))
+}
+
+/// Without a checkpoint the journal must begin with its first file: what the segments hold cannot be
+/// told otherwise, and would be removed.
+fn check_first(names: &[String]) -> Result<()> {
+    let first = names.iter().filter_map(|name| journal_number(name)).min();
+    if first.is_none_or(|first| first == 1) {
+        return Ok(());
+    }
+    Err(corrupt(
+        "no checkpoint can be read, and without one nothing of the store can be told; restore it \
+         from a copy: this cannot be given up"
+            .into(),
+    ))
+}
+
+/// Where a file ends, as the next one says; `None` for the last. Where the next one is given up, the
+/// file is read as far as it goes.
+fn end_of(journal: &Journal, next: Option<&Journal>, last: u32) -> Option<u64> {
+    match next {
+        Some(next) if next.number == journal.number + 1 => Some(next.header.previous_end.into()),
+        Some(_) => Some(journal.length),
+        None if journal.number < last => Some(journal.length),
+        None => None,
+    }
 }
 
 /// The newest checkpoint that is whole; nothing and the first file where there is none.
@@ -154,10 +200,13 @@ struct Recovery {
     synced: Position,
     end: Position,
     bad_segments: Vec<String>,
+    accepted: Accepted,
+    /// The last stretch that was passed over: what comes behind it does not follow.
+    passed: Option<Skip>,
 }
 
 impl Recovery {
-    fn new(contents: Contents, facts: Facts) -> Self {
+    fn new(contents: Contents, facts: Facts, accepted: Accepted) -> Self {
         Self {
             read: 0,
             first_file: facts.first_file,
@@ -165,6 +214,8 @@ impl Recovery {
             synced: Position::default(),
             end: Position::default(),
             bad_segments: Vec::new(),
+            accepted,
+            passed: None,
         }
     }
 
@@ -200,6 +251,7 @@ impl Recovery {
             some => format!("{some}, whose table is damaged,"),
         };
         for (id, log) in &mut self.contents.logs {
+            log.bridge_counted(log.bounds().end, "the journal ends before them");
             let missing = log.missing();
             for range in log.loss().ranges().iter() {
                 tracing::error!(log = name(*id), from = %range.start, below = %range.end, "these cannot be read");
@@ -217,19 +269,10 @@ impl Recovery {
     }
 
     /// Reads a file's records up to `end`; up to the torn tail where it is the last.
-    fn read(&mut self, journal: &Journal, end: Option<u32>) -> Result<()> {
-        if journal.header.number == self.first_file {
-            self.read = journal.header.previous_seq;
-        } else if journal.header.previous_seq != self.read {
-            return Err(corrupt(format!(
-                "{} goes on behind commit {}, but the journal before it ends with {}",
-                journal_name(journal.header.number),
-                journal.header.previous_seq,
-                self.read
-            )));
-        }
+    fn read(&mut self, journal: &Journal, end: Option<u64>) -> Result<()> {
+        self.follow(journal)?;
         self.synced = self.synced.max(journal.place(0));
-        let limit = end.map_or(journal.length, u64::from);
+        let limit = end.unwrap_or(journal.length);
         let mut window = Window::new(&*journal.file, limit);
         let mut at = FILE_HEADER as u64;
         while end.is_none() || at < limit {
@@ -251,7 +294,9 @@ impl Recovery {
                     self.close_logs(journal.place(place), &damaged);
                     place + record.len() as u64
                 }
-                _ if self.is_below(journal, at, end)? => return Err(unknown_damage(journal, at)),
+                _ if self.is_below(journal, at, end)? => {
+                    self.pass(journal, &mut window, at, limit)?
+                }
                 _ => break,
             };
         }
@@ -264,9 +309,64 @@ impl Recovery {
         Ok(())
     }
 
+    /// Goes on with a file, which should follow what was read so far.
+    fn follow(&mut self, journal: &Journal) -> Result<()> {
+        let (number, seq) = (journal.number, journal.header.previous_seq);
+        let to_the_end =
+            |skip: &Skip| skip.from.file == number - 1 && skip.to >= journal.header.previous_end;
+        if self.passed.as_ref().is_some_and(to_the_end) {
+            // What was given up reaches to this file.
+        } else if self.accepted.knows_file(number - 1) {
+            self.passed = Some(Skip::file(number - 1));
+        } else if self.accepted.knows(journal.place(0)) {
+            self.passed = Some(Skip::before(number, seq));
+        } else if number != self.first_file && seq != self.read {
+            let Some(skip) = self.accepted.pass(Skip::before(number, seq)) else {
+                return Err(corrupt(format!(
+                    "{} goes on behind commit {seq}, but the journal before it ends with {}{ADVICE}",
+                    journal_name(number),
+                    self.read
+                )));
+            };
+            self.passed = Some(skip);
+        }
+        self.read = seq;
+        Ok(())
+    }
+
+    /// Goes on behind damage that is given up; returns where.
+    fn pass(
+        &mut self,
+        journal: &Journal,
+        window: &mut Window<'_>,
+        at: u64,
+        limit: u64,
+    ) -> Result<u64> {
+        let cannot = |e| failed(&format!("read {}", journal.place(at)), e);
+        // A file whose end is not known: the next one says whether it is all.
+        if limit == journal.length && first_nonzero(window, at).map_err(cannot)?.is_none() {
+            return Ok(limit);
+        }
+        let next = find_record(window, at + 1, journal.header.salt, self.read).map_err(cannot)?;
+        let rest = (limit, self.read.max(self.contents.seq));
+        let (to, seq) = next.map_or(rest, |(to, next)| (to, next.seq - 1));
+        let skip = Skip {
+            from: journal.place(at),
+            to: journal.place(to).at,
+            seq,
+        };
+        let skip = self.accepted.pass(skip);
+        let skip = skip.ok_or_else(|| unknown_damage(journal, at))?;
+        tracing::warn!(%skip, "passed over what was given up");
+        (self.read, self.passed) = (skip.seq, Some(skip));
+        Ok(skip.to.into())
+    }
+
     /// Whether `at` is known to be synced, by anything before or behind it.
-    fn is_below(&mut self, journal: &Journal, at: u64, end: Option<u32>) -> Result<bool> {
-        if end.is_some() || self.synced > journal.place(at) {
+    fn is_below(&mut self, journal: &Journal, at: u64, end: Option<u64>) -> Result<bool> {
+        // What a checkpoint counts was synced before it was written.
+        let counted = self.read < self.contents.seq;
+        if end.is_some() || counted || self.synced > journal.place(at) {
             return Ok(true);
         }
         let mut window = Window::new(&*journal.file, journal.length);
@@ -302,11 +402,22 @@ impl Recovery {
     /// The checkpoint counts this entry; only where it lies is missing.
     fn find_again(&mut self, place: Position, append: &Append) {
         if let Some(log) = self.contents.logs.get_mut(&append.log) {
+            if let Some(skip) = &self.passed {
+                log.bridge_counted(append.offsets().start, &skip.why());
+            }
             log.find_again(append.head.without_body(), extent(place, append));
         }
     }
 
     fn append(&mut self, place: Position, append: &Append) -> Result<()> {
+        if let Some(skip) = &self.passed {
+            let base = append.offsets().start;
+            if self.contents.log(append.log).bounds().end > base {
+                self.contents.apply(Op::DropLog { log: append.log });
+            }
+            let log = self.contents.log(append.log);
+            log.bridge(base, &skip.why());
+        }
         let log = self.contents.log(append.log);
         log.recover(append.head.without_body(), extent(place, append))
             .map_err(|error| corrupt(format!("{place}: {}", error.message())))
@@ -345,7 +456,7 @@ pub(crate) fn without_reference(flags: Flags) -> Flags {
 fn unknown_damage(journal: &Journal, at: u64) -> Error {
     corrupt(format!(
         "{} holds no whole record, but it was synced; which logs are hit cannot be told, so the \
-         store stays closed; restore the file from a copy",
+         store stays closed{ADVICE}",
         journal.place(at)
     ))
 }

@@ -50,13 +50,12 @@ pub(super) fn check(
     }
     let told: RefCell<HashMap<LogId, Ranges>> = RefCell::default();
     let report = &mut |mut finding: Finding| {
+        if finding.severity == Severity::Lost && !inspection.misses(&finding) {
+            finding.severity = Severity::Note;
+            finding.what += "; nobody needs it any more";
+        }
         if let Some((log, offsets)) = lost_offsets(&finding) {
-            if inspection.needs(log, &offsets) {
-                told.borrow_mut().entry(log).or_default().insert(&offsets);
-            } else {
-                finding.severity = Severity::Note;
-                finding.what += "; nobody needs it any more";
-            }
+            told.borrow_mut().entry(log).or_default().insert(&offsets);
         }
         report(finding);
     };
@@ -139,7 +138,7 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
         Swept::NoHeader(file) => {
             let what =
                 "does not begin as a journal file does; its records cannot be told from others";
-            report(Finding::new(Severity::Closed, journal_name(file), what).at(0));
+            report(closed(inspection, Position::new(file, 0), what));
         }
         Swept::Padding(at) => {
             let what = "octets that no record uses and that are not zero; nothing depends on them";
@@ -147,8 +146,7 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
         }
         Swept::Unreadable(at, to) => {
             let what = format!("no whole record stands here up to {to}, though it was synced");
-            let found = Finding::new(Severity::Closed, journal_name(at.file), what);
-            report(found.at(at.at.into()));
+            report(closed(inspection, at, &what));
             gap = Some(at);
         }
         Swept::Record(at, steps, damaged) => {
@@ -174,6 +172,15 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
         Err(error) => report(Finding::new(Severity::Closed, "", error.message())),
     }
     Ok(entries)
+}
+
+/// What keeps the store closed, unless it was given up.
+fn closed(inspection: &Inspection, at: Position, what: &str) -> Finding {
+    let (severity, what) = match inspection.is_given_up(at) {
+        true => (Severity::Note, format!("{what}; it was given up")),
+        false => (Severity::Closed, what.to_owned()),
+    };
+    Finding::new(severity, journal_name(at.file), what).at(at.at.into())
 }
 
 fn damaged_body(record: Position, append: &Append) -> Finding {
@@ -210,7 +217,11 @@ fn report_tail(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::
     if end.file == 0 {
         return Ok(());
     }
-    let file = inspection.overlay.below().open(&journal_name(end.file))?;
+    let file = match inspection.overlay.below().open(&journal_name(end.file)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()), // given up
+        Err(error) => return Err(error),
+    };
     let mut window = Window::new(&*file, file.len()?);
     if let Some(at) = first_nonzero(&mut window, end.at.into())? {
         let what =

@@ -112,7 +112,7 @@ fn sweep_file(
         if is_last && synced.max(behind.synced) <= place(at) {
             return Ok(()); // the torn tail
         }
-        let next = find_record(&mut window, at, header.salt, seq)?;
+        let next = find_record(&mut window, at + 1, header.salt, seq)?;
         let (to, before) = next.map_or((limit, seq), |(to, next)| (to, next.seq - 1));
         visit(Swept::Unreadable(place(at), to));
         (at, seq) = (to, before);

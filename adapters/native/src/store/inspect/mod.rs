@@ -12,12 +12,12 @@ mod overlay;
 mod read_only;
 mod segments;
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use standpipe_core::{
     error::{Error, ErrorKind, Result},
-    id::{LogId, Offset},
+    id::LogId,
     store::{LogBounds, Op},
 };
 
@@ -25,15 +25,18 @@ pub use check::Checked;
 pub use entries::Stored;
 pub use finding::{Finding, Severity};
 
+pub(crate) use self::overlay::Overlay;
 use self::{
     journal::{Swept, sweep},
-    overlay::Overlay,
     read_only::ReadOnly,
 };
 use super::{
+    accepted::{Accepted, More},
     log::Log,
     ownership::{Lock, known_format},
-    recovery::{Recovered, newest_checkpoint, recover},
+    position::Position,
+    recovery::{Recovered, newest_checkpoint, recover_past},
+    segment::segment_number,
     step::Step,
     vfs::Disk,
 };
@@ -44,6 +47,8 @@ const OPERATION: &str = "inspect store";
 pub struct Inspection {
     overlay: Overlay,
     recovered: Result<Recovered>,
+    /// What was given up, where it is known.
+    accepted: Option<Accepted>,
     keys: BTreeMap<Bytes, Bytes>,
     first_file: u32,
     next_segment: u64,
@@ -94,9 +99,10 @@ impl Inspection {
         let overlay = Overlay::new(disk);
         let names = overlay.names().map_err(unreadable)?;
         let (checkpoint, facts, _) = newest_checkpoint(&overlay, &names)?;
-        let recovered = match recover(&overlay) {
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            other => other,
+        let (recovered, accepted) = match recover_past(&overlay, More::Refused) {
+            Ok((recovered, accepted)) => (Ok(recovered), Some(accepted)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => (Err(error), None),
+            Err(error) => return Err(error),
         };
         let keys = match &recovered {
             Ok(recovered) => recovered.contents.keys.clone(),
@@ -105,6 +111,7 @@ impl Inspection {
         Ok(Self {
             overlay,
             recovered,
+            accepted,
             keys,
             first_file: facts.first_file,
             next_segment: facts.next_segment,
@@ -185,16 +192,27 @@ impl Inspection {
         }
     }
 
-    /// Whether somebody needs some of a log's offsets; where that cannot be told, yes.
-    fn needs(&self, log: LogId, offsets: &Range<Offset>) -> bool {
+    /// Whether somebody needs some of what a finding takes; where that cannot be told, yes.
+    fn misses(&self, finding: &Finding) -> bool {
         let Ok(recovered) = &self.recovered else {
             return true;
         };
-        let log = recovered.contents.logs.get(&log);
-        log.is_some_and(|log| {
+        let logs = &recovered.contents.logs;
+        let Some((log, offsets)) = finding.log.zip(finding.offsets.as_ref()) else {
+            // A segment that does not say whose it was: what is missed of it is known by now.
+            let whole = |log: &Log| log.loss().ranges().is_empty();
+            return segment_number(&finding.file).is_none() || !logs.values().all(whole);
+        };
+        logs.get(&log).is_some_and(|log| {
             let needed = offsets.start.max(log.bounds().start)..offsets.end;
             !log.forgotten().cover(&needed)
         })
+    }
+
+    /// Whether what is damaged at a place of the journal was given up.
+    fn is_given_up(&self, place: Position) -> bool {
+        let accepted = self.accepted.as_ref();
+        accepted.is_some_and(|accepted| accepted.knows(place))
     }
 
     fn recovered(&self) -> Result<&Recovered> {

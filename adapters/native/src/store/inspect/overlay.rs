@@ -11,14 +11,14 @@ use parking_lot::Mutex;
 use crate::store::vfs::{Disk, File, read_full_at};
 
 /// Another disk as it would be after what was done to this one.
-pub(super) struct Overlay {
+pub(crate) struct Overlay {
     disk: Arc<dyn Disk>,
     files: Mutex<BTreeMap<String, Arc<Patched>>>,
     removed: Mutex<BTreeSet<String>>,
 }
 
 impl Overlay {
-    pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
         Self {
             disk,
             files: Mutex::default(),

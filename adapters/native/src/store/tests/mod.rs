@@ -1,5 +1,6 @@
 //! Tests of the whole store.
 
+mod accept;
 mod batches;
 mod faults;
 mod filled;

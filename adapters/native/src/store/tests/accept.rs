@@ -1,0 +1,221 @@
+//! Damage that hides whose it was keeps the store closed, until a person gives it up.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use standpipe_core::{
+    entry::{Draft, Format},
+    error::{ErrorKind, Result},
+    id::Offset,
+    store::{Durability, Op, Store},
+};
+
+use super::{
+    append, commit, log, read_all,
+    recovery::{open, small},
+    sim::{Random, SimDisk},
+};
+use crate::store::{
+    GivenUp, NativeStore,
+    accept::accept,
+    inspect::{Finding, Inspection, Severity},
+    position::{journal_name, journal_number},
+    segment::segment_number,
+};
+
+/// `count` commits, each of a batch of three in one log and an entry in another.
+async fn fill(disk: &SimDisk, count: u32) {
+    let store = open(disk);
+    for n in 0..count {
+        let draft = Draft::batch(Format::KAFKA2, vec![n as u8; 100].into(), 3);
+        let ops = vec![
+            Op::Append { log: log(1), draft },
+            append(log(2), vec![n as u8; 100]),
+        ];
+        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+    }
+    store.close().await.unwrap();
+}
+
+fn start(disk: &SimDisk) -> Result<Arc<NativeStore>> {
+    NativeStore::start(Arc::new(disk.clone()), None, &small())
+}
+
+async fn give_up(disk: &SimDisk) -> Vec<GivenUp> {
+    let mut told = Vec::new();
+    let report = &mut |given_up| told.push(given_up);
+    accept(Arc::new(disk.clone()), None, &small(), report)
+        .await
+        .unwrap();
+    told
+}
+
+fn octets(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
+    let names = disk.file_names().into_iter();
+    names
+        .map(|name| (name.clone(), disk.octets(&name)))
+        .collect()
+}
+
+fn damage(disk: &SimDisk) -> Vec<Finding> {
+    let inspection = Inspection::over(Arc::new(disk.clone()), None).unwrap();
+    let mut found = Vec::new();
+    inspection.check(|finding| found.push(finding)).unwrap();
+    found.retain(|finding| finding.severity >= Severity::Lost);
+    found
+}
+
+/// Damages so many octets at a place.
+fn wreck(disk: &SimDisk, name: &str, at: usize, count: usize) {
+    (at..at + count).for_each(|octet| disk.flip(name, octet));
+}
+
+/// Opens what was closed, holds against what was there, and appends; returns the messages that are
+/// gone, which are those that were told.
+async fn opens_with_the_rest(disk: &SimDisk, count: u64, told: &[GivenUp]) -> u64 {
+    let store = start(disk).unwrap();
+    let mut gone = 0;
+    for (n, span) in [(1, 3), (2, 1)] {
+        let lost = |offset: u64| {
+            told.iter().any(|given_up| match given_up {
+                GivenUp::Offsets(id, range) => *id == log(n) && range.contains(&Offset(offset)),
+                GivenUp::Journal { .. } => false,
+            })
+        };
+        let end = store.bounds(log(n)).await.unwrap().end.0;
+        let read = read_all(&store, log(n), Offset::ZERO).await;
+        let bases: Vec<u64> = read.iter().map(|entry| entry.base_offset.0).collect();
+        let expected = (0..end / span)
+            .map(|n| n * span)
+            .filter(|base| !lost(*base));
+        let expected: Vec<u64> = expected.collect();
+        assert_eq!(bases, expected, "log {n}, {told:?}");
+        for entry in &read {
+            assert_eq!(entry.body()[..], [(entry.base_offset.0 / span) as u8; 100]);
+        }
+        gone += count * span - read.len() as u64 * span;
+        let draft = Draft::batch(
+            Format::KAFKA2,
+            vec![(end / span) as u8; 100].into(),
+            span as u32,
+        );
+        let again = vec![Op::Append { log: log(n), draft }];
+        let placed = store.submit(commit(Durability::Disk, again)).unwrap();
+        assert_eq!(placed.placed[0].base_offset.0, end);
+    }
+    store.close().await.unwrap();
+    gone
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_read_are_given_up_by_name_and_the_rest_is_served() {
+    for first in [64, 64 + 48 + 3] {
+        let disk = SimDisk::default();
+        fill(&disk, 9).await;
+        let journal = disk.octets(&journal_name(1));
+        let body = journal.windows(100).position(|window| window == [4; 100]);
+        // The fifth commit's header, or its steps.
+        let record = body.unwrap() - 48 - 21 - 77;
+        wreck(&disk, &journal_name(1), record + first - 64, 5);
+        let refused = start(&disk).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+        let place = format!("{} at ", journal_name(1));
+        assert!(refused.message().contains(&place), "{refused}");
+        let command = "standpipe store check --accept-loss";
+        assert!(refused.message().contains(command), "{refused}");
+        let before = octets(&disk);
+        let told = give_up(&disk).await;
+        let expected = [
+            GivenUp::Offsets(log(1), Offset(12)..Offset(15)),
+            GivenUp::Offsets(log(2), Offset(4)..Offset(5)),
+        ];
+        assert!(
+            matches!(&told[0], GivenUp::Journal { place: told, .. } if told.starts_with(&place))
+        );
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            expected.iter().all(|offsets| told.contains(offsets)),
+            "{told:?}"
+        );
+        let after = octets(&disk);
+        // Only what follows the records may go, as whenever a store is opened.
+        let left = &after[&journal_name(1)][..];
+        assert!(before[&journal_name(1)].starts_with(left) && left.len() > record + 600);
+        assert_eq!(give_up(&disk).await, [], "once is enough");
+        assert_eq!(octets(&disk), after);
+        assert_eq!(damage(&disk), []);
+        assert_eq!(opens_with_the_rest(&disk, 9, &told).await, 4);
+        assert_eq!(damage(&disk), []);
+    }
+}
+
+#[tokio::test]
+async fn a_journal_file_that_is_gone_or_has_no_header_is_given_up() {
+    for remove in [true, false] {
+        for which in 0..3 {
+            let disk = SimDisk::default();
+            fill(&disk, 150).await;
+            let names = disk.file_names();
+            let mut journals: Vec<_> = names.iter().filter_map(|n| journal_number(n)).collect();
+            journals.sort_unstable();
+            let name = journal_name(journals[which.min(journals.len() - 1)]);
+            match remove {
+                true => crate::store::vfs::Disk::remove(&disk, &name).unwrap(),
+                false => wreck(&disk, &name, 8, 9),
+            }
+            match start(&disk) {
+                Ok(_) => assert!(remove, "nothing tells that the last one is gone"),
+                Err(refused) => assert!(refused.message().contains(&name), "{refused}"),
+            }
+            let told = give_up(&disk).await;
+            assert_eq!(give_up(&disk).await, [], "once is enough");
+            opens_with_the_rest(&disk, 150, &told).await;
+            opens_with_the_rest(&disk, 150, &told).await;
+            assert_eq!(damage(&disk), []);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_wrecked_is_given_up_at_once_and_no_more_than_that() {
+    let disk = SimDisk::default();
+    fill(&disk, 300).await;
+    let rounds = std::env::var("FLIPS").ok();
+    let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(40);
+    let mut random = Random(3);
+    for _ in 0..rounds {
+        let copy = disk.after_cut(0);
+        let mut names = copy.file_names();
+        names.retain(|name| journal_number(name).is_some() || segment_number(name).is_some());
+        for _ in 0..1 + random.below(3) {
+            let name = &names[random.below(names.len() as u64) as usize];
+            let length = copy.octets(name).len() as u64;
+            let count = 1 + random.below(300.min(length));
+            let at = random.below(length - count + 1);
+            wreck(&copy, name, at as usize, count as usize);
+        }
+        let was = copy.file_names();
+        let told = give_up(&copy).await;
+        let now = copy.file_names();
+        assert_eq!(
+            give_up(&copy).await,
+            [],
+            "once is enough {told:?} {was:?} {now:?}"
+        );
+        assert_eq!(damage(&copy), [], "{told:?}");
+        opens_with_the_rest(&copy, 300, &told).await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_a_checkpoint_that_can_be_read_is_not_given_up() {
+    let disk = SimDisk::default();
+    fill(&disk, 300).await;
+    let names = disk.file_names();
+    let checkpoint = names.iter().find(|name| name.ends_with(".checkpoint"));
+    wreck(&disk, checkpoint.unwrap(), 4, 9);
+    let before = octets(&disk);
+    let refused = accept(Arc::new(disk.clone()), None, &small(), &mut |_| {}).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(octets(&disk), before);
+}
