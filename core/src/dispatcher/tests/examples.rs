@@ -211,7 +211,8 @@ fn acks_that_are_not_adjacent_or_of_other_partitions_are_changes_of_their_own() 
     let mut dispatcher = Dispatcher::new((0..2).map(|_| Cursor::starting_at(Offset(0))));
     dispatcher.advance(PartitionId(0), Offset(3));
     dispatcher.advance(PartitionId(1), Offset(1));
-    let mut receipts: Vec<_> = std::iter::from_fn(|| dispatcher.get(OwnerId(1)))
+    let mut receipts: Vec<_> = (0..4)
+        .filter_map(|_| dispatcher.get(OwnerId(1)))
         .map(|grant| grant.receipt)
         .collect();
     receipts.sort_unstable();
