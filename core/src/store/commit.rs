@@ -35,12 +35,12 @@ pub enum Op {
         /// The first offset that stays.
         below: Offset,
     },
-    /// Says that no reader needs the entries that lie wholly in `range` any more: the store may
-    /// give their space back, and a read passes over what is gone. The log's ends stay.
+    /// Says that no reader needs the entries that lie wholly in `range` any more: reads pass over
+    /// them from now on, and the store may give their space back. The log's ends stay.
     Forget {
         /// The log.
         log: LogId,
-        /// Settled for everyone who holds the log, above its start.
+        /// Above the log's start: settled for everyone who holds the log, or replaced.
         range: Range<Offset>,
     },
     /// Removes a log with everything in it.

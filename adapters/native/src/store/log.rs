@@ -222,6 +222,20 @@ impl Log {
         self.runs.take_covered(&self.forgotten, self.start)
     }
 
+    /// Where a read from `from` begins: behind what nobody needs.
+    pub(crate) fn behind_forgotten(&self, from: Offset) -> Offset {
+        self.forgotten.end_of(from)
+    }
+
+    /// Takes out what no reader needs, though it may still be there.
+    pub(crate) fn retain_needed(&self, entries: &mut Vec<Entry>) {
+        let needed = |entry: &Entry| {
+            let range = entry.base_offset..entry.end_offset();
+            !self.forgotten.cover(&range)
+        };
+        entries.retain(needed);
+    }
+
     /// Takes what a segment holds of it: entries below `below` are not looked for in the journal
     /// any more. Returns the run where nobody needs it.
     pub(crate) fn settle_in(&mut self, run: Option<Run>, below: Offset) -> Vec<Run> {

@@ -28,9 +28,22 @@ const ONE: ReadLimit = ReadLimit {
 pub(crate) fn read(
     shared: &Shared,
     log: LogId,
-    from: Offset,
+    mut from: Offset,
     limit: ReadLimit,
 ) -> Result<Vec<Entry>> {
+    loop {
+        let mut entries = read_stored(shared, log, from, limit)?;
+        let end = entries.last().map(Entry::end_offset);
+        // What nobody needs lies where it was until its surroundings can go too.
+        shared.retain_needed(log, &mut entries);
+        match end.filter(|_| entries.is_empty()) {
+            Some(end) => from = end,
+            None => return Ok(entries),
+        }
+    }
+}
+
+fn read_stored(shared: &Shared, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
     let mut last = shared.plan(log, from, limit)?;
     for _ in 0..TRIES {
         let error = match follow(shared, log, &last, limit) {
