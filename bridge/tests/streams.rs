@@ -159,9 +159,12 @@ fn topics_are_created_described_purged_and_deleted() {
     assert_eq!(described["retention"], "7d");
     assert_eq!(json(topic(&["list"]))["name"], "t");
     assert_eq!(topic(&["create", "t"]).status.code(), Some(65));
-    let compact = topic(&["create", "c", "--retention", "compact"]);
-    assert!(String::from_utf8_lossy(&compact.stderr).contains("not implemented"));
-    assert_eq!(compact.status.code(), Some(64));
+    topic(&["create", "c", "--retention", "compact,grace=1h,7d"]);
+    let compacted = json(topic(&["describe", "c"]));
+    assert_eq!(compacted["retention"], "compact,grace=1h,7d");
+    let wrong = topic(&["create", "d", "--retention", "compact,soon"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    topic(&["delete", "c"]);
     let to = format!("{address}/t");
     ok(&["sub", "--drain", &to], b"");
     ok(&["pub", "--lines", &to], b"1\n2\n");

@@ -370,7 +370,7 @@ async fn topics_are_administered() {
     let again = admin.create(topic.clone()).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Exists);
     for (word, kind) in [
-        ("compact", ErrorKind::Unsupported),
+        ("7d,compact", ErrorKind::Invalid),
         ("10XB", ErrorKind::Invalid),
     ] {
         let mut refused = topic.clone();

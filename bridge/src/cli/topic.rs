@@ -49,7 +49,9 @@ enum Action {
         /// How many partitions [default: 1]
         #[arg(long, value_name = "N")]
         partitions: Option<NonZeroU32>,
-        /// What makes messages go; TIME and SIZE of a partition can be joined, as 7d,10GB
+        /// What makes messages go; TIME and SIZE of a partition can be joined, as 7d,10GB or
+        /// compact,7d; a compacted topic keeps the newest message of each key, a tombstone for
+        /// compact,grace=TIME [24h], and each message for compact,lag=TIME
         #[arg(long, value_name = "settled|forever|TIME|SIZE|compact")]
         retention: Option<String>,
         /// What a confirmation waits for where the publisher does not say
@@ -162,7 +164,14 @@ mod tests {
 
     #[test]
     fn retentions_are_words_times_or_sizes() {
-        for word in ["settled", "forever", "compact", "7d", "10GB", "7d,10GB"] {
+        for word in [
+            "settled",
+            "forever",
+            "compact",
+            "7d",
+            "10GB",
+            "compact,7d,10GB",
+        ] {
             assert!(check_retention(word).is_ok(), "{word}");
         }
         assert!(check_retention("7").unwrap_err().contains("`7`"));

@@ -14,8 +14,9 @@ pub struct NewTopic {
     pub name: String,
     /// Its partitions; `None` leaves it to the system.
     pub partitions: Option<NonZeroU32>,
-    /// `settled`, `forever`, `compact`, a time such as `7d`, a size of each partition such as
-    /// `10GB`, or both as `7d,10GB`; `None` leaves it to the system.
+    /// `settled`, `forever`, a time such as `7d`, a size of each partition such as `10GB`, or both
+    /// as `7d,10GB`; `compact`, alone or with limits, as `compact,7d`, and settings, as
+    /// `compact,grace=24h,lag=5m,dirty=0.5`. `None` leaves it to the system.
     pub retention: Option<String>,
     /// `memory`, `os` or `disk`; `None` leaves it to the system.
     pub durability: Option<String>,

@@ -12,8 +12,7 @@ use crate::{
 /// Does what is asked.
 ///
 /// # Errors
-/// `NotFound`, `Exists`, `Invalid` for a bad name or setting, `Unsupported` for a retention that is
-/// not implemented, and the store's.
+/// `NotFound`, `Exists`, `Invalid` for a bad name or setting, and the store's.
 pub async fn serve_admin(broker: &Broker, request: AdminRequest) -> Result<AdminReply> {
     match request {
         AdminRequest::List => {

@@ -35,13 +35,13 @@ pub enum Op {
         /// The first offset that stays.
         below: Offset,
     },
-    /// Says that no reader needs the offsets in `range` any more: the store may give back the space
-    /// of entries all of whose offsets are trimmed or forgotten, and a read passes over what is
-    /// gone. The log's ends stay.
+    /// Says that no reader needs the offsets in `range` any more: reads pass over entries all of whose
+    /// offsets are trimmed or forgotten from now on, and the store may give their space back. The
+    /// log's ends stay.
     Forget {
         /// The log.
         log: LogId,
-        /// Settled for everyone who holds the log, above its start.
+        /// Above the log's start: settled for everyone who holds the log, or replaced.
         range: Range<Offset>,
     },
     /// Removes a log with everything in it.

@@ -165,12 +165,13 @@ async fn a_queue_says_what_its_topic_keeps_in_the_words_of_every_protocol() {
         ("b", "7d"),
         ("c", "10GB"),
         ("d", "7d,10GB"),
+        ("f", "compact"),
     ] {
         declare(queue, word).await.unwrap();
         let topic = server.broker.topic(DEFAULT_NAMESPACE, queue).unwrap();
         assert_eq!(topic.retention().to_string(), word);
     }
-    for word in ["compact", "soon"] {
+    for word in ["compact,soon", "soon"] {
         let refused = declare("e", word).await.unwrap_err();
         assert!(
             refused.contains("PRECONDITION") && refused.contains(word),

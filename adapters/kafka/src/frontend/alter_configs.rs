@@ -9,7 +9,7 @@ use super::{
     failure::{Failure, failure_of},
     names,
     service::{Client, NAMESPACE},
-    settings,
+    settings::{self, Edit},
 };
 use crate::codec::{
     api::configs::{
@@ -22,6 +22,8 @@ use crate::codec::{
 /// Operations, as IncrementalAlterConfigs numbers them (KIP-339).
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 /// Replaces all settings of topics: what is not named becomes the default.
 pub(super) async fn replace(client: &Client, request: AlterConfigsRequest) -> AlterConfigsResponse {
@@ -36,7 +38,9 @@ pub(super) async fn replace(client: &Client, request: AlterConfigsRequest) -> Al
                     settings::reset(spec, limits, name)?;
                 }
             }
-            let mut configs = resource.configs.iter();
+            let mut configs: Vec<_> = resource.configs.iter().collect();
+            configs.sort_by_key(|one| settings::rank(&one.name));
+            let mut configs = configs.into_iter();
             configs.try_for_each(|one| settings::set(spec, limits, &one.name, one.value.as_deref()))
         };
         let altered = alter(client, kind, &name, request.validate_only, change).await;
@@ -58,8 +62,9 @@ pub(super) async fn increment(
         let (kind, name) = (resource.resource_type, resource.resource_name);
         let mut seen = HashSet::new();
         let change = |spec: &mut TopicSpec| {
-            let mut configs = resource.configs.iter();
-            configs.try_for_each(|config| {
+            let mut configs: Vec<_> = resource.configs.iter().collect();
+            configs.sort_by_key(|config| settings::rank(&config.name));
+            configs.into_iter().try_for_each(|config| {
                 if !seen.insert(&config.name) {
                     let message = format!("{} stands more than once in the request", config.name);
                     return Err((ErrorCode::InvalidRequest, message));
@@ -82,11 +87,16 @@ fn operate(
     config: &IncrementalConfig,
 ) -> Result<(), Failure> {
     let (limits, name) = (client.broker().limits(), &config.name);
+    let value = config.value.as_deref();
     match config.config_operation {
-        SET => settings::set(spec, limits, name, config.value.as_deref()),
+        SET => settings::set(spec, limits, name, value),
         DELETE => settings::reset(spec, limits, name),
+        APPEND => settings::edit(spec, limits, (name, value), Edit::Append),
+        SUBTRACT => settings::edit(spec, limits, (name, value), Edit::Subtract),
         other => {
-            let message = format!("operation {other} on {name}; known: SET (0) and DELETE (1)");
+            let message = format!(
+                "operation {other} on {name}; known: SET (0), DELETE (1), APPEND (2), SUBTRACT (3)"
+            );
             Err((ErrorCode::InvalidConfig, message))
         }
     }

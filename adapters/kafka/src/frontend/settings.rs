@@ -193,6 +193,8 @@ fn value_of(held: &Held, name: &str) -> String {
 fn put(held: &mut Held, name: &str, value: &str) -> Result<(), &'static str> {
     let settings = &mut held.settings;
     let age = || value.parse().map_err(|_| "0 and more");
+    let default = Compaction::default();
+    let is_compacted = held.policy != Policy::Delete;
     match name {
         POLICY => held.policy = policy(value)?,
         GRACE => settings.grace_ms = age()?,
@@ -201,7 +203,59 @@ fn put(held: &mut Held, name: &str, value: &str) -> Result<(), &'static str> {
         BYTES => settings.octets = limit(value)?,
         _ => settings.ms = limit(value)?,
     }
+    let Compaction {
+        grace_ms,
+        lag_ms,
+        dirty,
+        ..
+    } = *settings;
+    let is_default = (grace_ms, lag_ms, dirty) == (default.grace_ms, default.lag_ms, default.dirty);
+    if name != POLICY && !is_compacted && !is_default {
+        return Err("only where cleanup.policy has compact in it");
+    }
     Ok(())
+}
+
+/// Adds words to a list, or takes them out of it.
+///
+/// # Errors
+/// `INVALID_CONFIG` for what is no list, and as [`set`].
+pub(super) fn edit(
+    spec: &mut TopicSpec,
+    limits: &Limits,
+    (name, value): (&str, Option<&str>),
+    edit: Edit,
+) -> Result<(), Failure> {
+    if name != POLICY {
+        let message = format!("{name} is no list of words; set it");
+        return Err((ErrorCode::InvalidConfig, message));
+    }
+    let before = value_of(&held(spec.retention), name);
+    let named: Vec<_> = value
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .collect();
+    let mut words: Vec<_> = before
+        .split(',')
+        .filter(|word| !named.contains(word))
+        .collect();
+    if edit == Edit::Append {
+        words.extend(named);
+    }
+    set(spec, limits, name, Some(&words.join(",")))
+}
+
+/// What a request does to a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    Append,
+    Subtract,
+}
+
+/// The place of a setting in a request: the policy comes first, since others depend on it.
+pub(super) fn rank(name: &str) -> u8 {
+    u8::from(name != POLICY)
 }
 
 fn limit(value: &str) -> Result<Option<u64>, &'static str> {

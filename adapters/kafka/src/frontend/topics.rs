@@ -114,7 +114,9 @@ fn spec_of(client: &Client, asked: &CreatableTopic) -> Result<TopicSpec, Failure
         let message = format!("{} replicas; there is one broker", asked.replication_factor);
         return Err((ErrorCode::InvalidReplicationFactor, message));
     }
-    for config in &asked.configs {
+    let mut configs: Vec<_> = asked.configs.iter().collect();
+    configs.sort_by_key(|config| settings::rank(&config.name));
+    for config in configs {
         settings::set(&mut spec, limits, &config.name, config.value.as_deref())?;
     }
     Ok(spec)

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use standpipe_core::checksum::crc32c;
+
 use super::{
     header::FILE_HEADER,
     position::{Position, journal_name},
@@ -56,7 +58,7 @@ impl Skip {
     fn line(&self) -> String {
         let Self { from, to, seq } = self;
         let line = format!("{} {} {to} {seq}", from.file, from.at);
-        let crc = crc32c::crc32c(line.as_bytes());
+        let crc = crc32c(line.as_bytes());
         format!("{line} {crc:08x}\n")
     }
 

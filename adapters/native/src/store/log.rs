@@ -1,12 +1,16 @@
 //! One log's state in memory.
 
+mod plan;
+
+pub(crate) use plan::{Plan, Room};
+
 use std::{collections::VecDeque, ops::Range};
 
 use standpipe_core::{
     entry::{Draft, Entry},
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset},
-    store::{Keep, LogBounds, Placed, ReadLimit},
+    store::{Keep, LogBounds, Placed},
 };
 
 use super::{
@@ -18,8 +22,6 @@ use super::{
     segment::Run,
 };
 
-/// Entries that one read looks up at most, so that appends do not wait long behind it.
-const READ_ENTRIES: usize = 4096;
 /// A run of which this part or less is needed is worth writing again.
 const SPARSE: f64 = 0.5;
 
@@ -44,30 +46,6 @@ pub(crate) struct Log {
     forgotten: Ranges,
     /// What should be there and is damaged or gone; while there is any, the log takes no entries.
     loss: Loss,
-}
-
-/// What a read needs.
-#[derive(Debug)]
-pub(crate) enum Plan {
-    /// Places in the journal, then entries from memory.
-    Journal(Vec<(Offset, Extent)>, Vec<Entry>),
-    /// Entries of a run from an offset on.
-    Segment(Run, Offset),
-}
-
-impl Plan {
-    /// Whether both lead to the same first place.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let place = |places: &[(Offset, Extent)]| {
-            let first = places.first();
-            first.map(|(base, extent)| (*base, extent.file, extent.head))
-        };
-        match (self, other) {
-            (Self::Journal(ours, _), Self::Journal(theirs, _)) => place(ours) == place(theirs),
-            (Self::Segment(ours, from), Self::Segment(theirs, at)) => ours == theirs && from == at,
-            _ => false,
-        }
-    }
 }
 
 /// What a checkpoint keeps of a log.
@@ -271,6 +249,12 @@ impl Log {
         self.runs.take_covered(&self.forgotten, self.start)
     }
 
+    /// Whether somebody still needs an entry that covers `range`, trimmed or forgotten for the rest.
+    fn is_needed(&self, range: &Range<Offset>) -> bool {
+        let left = range.start.max(self.start)..range.end;
+        !self.forgotten.cover(&left)
+    }
+
     /// Takes what a segment holds of it: entries below `below` are not looked for in the journal
     /// any more. Returns the run where nobody needs it.
     pub(crate) fn settle_in(&mut self, run: Option<Run>, below: Offset) -> Vec<Run> {
@@ -348,7 +332,7 @@ impl Log {
             let end = slots.peek().map_or(below, |(next, _)| *next);
             // An entry of many offsets covers those behind its base too: it is not to come twice.
             let fresh = after.is_none_or(|after| base > after);
-            if fresh && end > self.start && !self.forgotten.cover(&(base..end)) {
+            if fresh && self.is_needed(&(base..end)) {
                 wanted.push((base, slot.extent));
             }
         }
@@ -381,60 +365,24 @@ impl Log {
         }
     }
 
-    /// How a read from `from` goes.
-    ///
-    /// # Errors
-    /// `NotFound` outside the log, `Corrupt` where what should be there is not.
-    pub(crate) fn plan(&self, from: Offset, limit: ReadLimit) -> Result<Plan> {
-        check_range(from, self.bounds())?;
-        if from >= self.journal_from {
-            return Ok(self.plan_journal(from, limit));
-        }
-        let run = self.runs.at_or_behind(from);
-        let next = run.map_or(self.journal_from, |run| run.base.max(from));
-        if next > from && !self.forgotten.cover(&(from..next)) {
-            return Err(self.loss.read_error(&(from..next)));
-        }
-        Ok(match run {
-            Some(run) => Plan::Segment(run.clone(), next),
-            None => self.plan_journal(next, limit),
-        })
-    }
-
-    fn plan_journal(&self, from: Offset, limit: ReadLimit) -> Plan {
-        let (mut places, mut entries) = (Vec::new(), Vec::new());
-        let mut room = Room::new(limit);
-        let memory_from = self.cached.front().map_or(self.end, |(_, e)| e.base_offset);
-        if from < memory_from {
-            let on_disk = self.index.from(from);
-            for (base, slot) in on_disk.take_while(|(base, _)| *base < memory_from) {
-                if !room.takes(slot.extent.body_length as usize) {
-                    return Plan::Journal(places, entries);
-                }
-                places.push((base, slot.extent));
-            }
-        }
-        let covering = |(_, entry): &(u64, Entry)| entry.end_offset() <= from;
-        let first = self.cached.partition_point(covering);
-        for (_, entry) in self.cached.range(first..) {
-            if !room.takes(entry.body().len()) {
-                break;
-            }
-            entries.push(entry.clone());
-        }
-        Plan::Journal(places, entries)
-    }
-
     /// Runs that may hold an entry whose time is at or after `at`.
     pub(crate) fn runs_at_time(&self, at: Millis) -> Vec<Run> {
         let runs = self.runs.iter().filter(|run| run.latest >= at.0);
         runs.cloned().collect()
     }
 
-    /// The first entry in the journal whose time is at or after `at`.
+    /// The first entry in the journal that somebody needs and whose time is at or after `at`.
     pub(crate) fn at_time(&self, at: Millis) -> Option<Offset> {
-        let (first, _) = self.index.from(self.start.max(self.journal_from)).next()?;
-        self.index.at_time(first, at)
+        let (mut from, _) = self.index.from(self.start.max(self.journal_from)).next()?;
+        loop {
+            let base = self.index.at_time(from, at)?;
+            let behind = self.index.from(base).nth(1);
+            let end = behind.map_or(self.indexed, |(next, _)| next);
+            if self.is_needed(&(base..end)) {
+                return Some(base);
+            }
+            from = end;
+        }
     }
 
     /// How far it can be trimmed: for sure, and perhaps further within a run.
@@ -477,47 +425,4 @@ impl Log {
         }
         (self.start, None)
     }
-}
-
-/// What is left of a read's limit.
-pub(crate) struct Room {
-    octets: usize,
-    entries: usize,
-    first: bool,
-}
-
-impl Room {
-    pub(crate) fn new(limit: ReadLimit) -> Self {
-        Self {
-            octets: limit.bytes,
-            entries: limit.entries.clamp(1, READ_ENTRIES),
-            first: true,
-        }
-    }
-
-    /// Whether one more entry of `octets` goes in; the first always does.
-    pub(crate) fn takes(&mut self, octets: usize) -> bool {
-        if !self.first && (self.entries == 0 || self.octets < octets) {
-            return false;
-        }
-        self.first = false;
-        self.entries = self.entries.saturating_sub(1);
-        self.octets = self.octets.saturating_sub(octets);
-        true
-    }
-}
-
-/// Checks that `from` is within a log.
-///
-/// # Errors
-/// `NotFound` where it is not.
-pub(crate) fn check_range(from: Offset, bounds: LogBounds) -> Result<()> {
-    if bounds.start <= from && from <= bounds.end {
-        return Ok(());
-    }
-    let message = format!(
-        "offset {from} is outside the log, which holds {} to {}",
-        bounds.start, bounds.end
-    );
-    Err(Error::new(ErrorKind::NotFound, "read log", message))
 }

@@ -33,12 +33,34 @@ pub(crate) fn read_now(
     (from, limit): (Offset, ReadLimit),
 ) -> Option<Vec<Entry>> {
     let entries = follow(shared, log, plan, limit, Wait::Never).ok()?;
-    shared.up_to_lost(log, from, entries).ok()
+    let mut entries = shared.up_to_lost(log, from, entries).ok()?;
+    let any = !entries.is_empty();
+    shared.retain_needed(log, &mut entries);
+    (any != entries.is_empty()).then_some(entries)
 }
 
-/// Entries of `log` from `from` on: see [`Store::read`](standpipe_core::store::Store::read). `last`
+/// Entries of `log` from `from` on: see [`Store::read`](standpipe_core::store::Store::read). `plan`
 /// is how [`Shared::plan`] said that it goes.
 pub(crate) fn read(
+    shared: &Shared,
+    log: LogId,
+    mut plan: Plan,
+    (mut from, limit): (Offset, ReadLimit),
+) -> Result<Vec<Entry>> {
+    loop {
+        let mut entries = read_stored(shared, log, plan, (from, limit))?;
+        let end = entries.last().map(Entry::end_offset);
+        // What nobody needs lies where it was until its surroundings can go too.
+        shared.retain_needed(log, &mut entries);
+        let Some(end) = end.filter(|_| entries.is_empty()) else {
+            return Ok(entries);
+        };
+        from = end;
+        plan = shared.plan(log, from, limit)?;
+    }
+}
+
+fn read_stored(
     shared: &Shared,
     log: LogId,
     mut last: Plan,
@@ -54,7 +76,7 @@ pub(crate) fn read(
         if again.is_like(&last) {
             if let Some(next) = shared.past_forgotten(log, from, &error) {
                 let plan = shared.plan(log, next, limit)?;
-                return read(shared, log, plan, (next, limit));
+                return read_stored(shared, log, plan, (next, limit));
             }
             tracing::error!("{error}");
             return Err(error);

@@ -98,6 +98,12 @@ impl Ranges {
         inside.sum()
     }
 
+    /// Behind the one that holds `offset`; `offset` itself where none does.
+    pub(crate) fn end_of(&self, offset: Offset) -> Offset {
+        let holder = self.0.range(..=offset.0).next_back();
+        holder.map_or(offset, |(_, to)| offset.max(Offset(*to)))
+    }
+
     /// All of them, in order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<Offset>> + '_ {
         self.0.iter().map(|(from, to)| Offset(*from)..Offset(*to))
@@ -136,6 +142,8 @@ mod tests {
             for offset in start..230 {
                 let covered = ranges.cover(&(Offset(offset)..Offset(offset + 1)));
                 prop_assert_eq!(covered, set.contains(&offset));
+                let behind = (offset..).find(|at| !set.contains(at)).unwrap();
+                prop_assert_eq!(ranges.end_of(Offset(offset)), Offset(behind));
             }
             let all: Vec<_> = ranges.iter().collect();
             prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));

@@ -116,10 +116,34 @@ impl Shared {
     ///
     /// # Errors
     /// As [`Log::plan`].
-    pub(crate) fn plan(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Plan, Error> {
-        match self.state.lock().contents.logs.get(&log) {
-            Some(log) => log.plan(from, limit),
-            None => Log::default().plan(from, limit),
+    pub(crate) fn plan(
+        &self,
+        log: LogId,
+        mut from: Offset,
+        limit: ReadLimit,
+    ) -> Result<Plan, Error> {
+        let state = self.state.lock();
+        let Some(log) = state.contents.logs.get(&log) else {
+            return Log::default().plan(from, limit);
+        };
+        loop {
+            let mut plan = log.plan(log.behind_forgotten(from), limit)?;
+            let Plan::Journal(places, entries) = &mut plan else {
+                return Ok(plan);
+            };
+            let last = entries.last().map(Entry::end_offset);
+            log.retain_needed(entries);
+            match last.filter(|_| places.is_empty() && entries.is_empty()) {
+                Some(end) => from = end,
+                None => return Ok(plan),
+            }
+        }
+    }
+
+    /// Takes out of what was read what no reader needs.
+    pub(crate) fn retain_needed(&self, log: LogId, entries: &mut Vec<Entry>) {
+        if let Some(log) = self.state.lock().contents.logs.get(&log) {
+            log.retain_needed(entries);
         }
     }
 

@@ -1,9 +1,16 @@
 //! What a topic keeps, under Kafka's names.
 
-use standpipe_core::broker::Retention;
+use bytes::BytesMut;
+use standpipe_core::{
+    broker::Retention,
+    id::{Millis, Offset},
+};
 
 use super::*;
-use crate::codec::api::{configs::*, topics::*};
+use crate::codec::{
+    api::{configs::*, topics::*},
+    records::{BatchBuilder, Record},
+};
 
 async fn create(socket: &mut TcpStream, name: &str, configs: &[(&str, &str)]) -> CreatedTopic {
     let configs = configs.iter().map(|(name, value)| CreatableConfig {
@@ -109,8 +116,10 @@ async fn what_is_not_implemented_is_refused_by_name() {
     let served = served().await;
     let mut socket = TcpStream::connect(served.address).await.unwrap();
     for (name, value) in [
-        ("cleanup.policy", "compact"),
-        ("cleanup.policy", "compact,delete"),
+        ("cleanup.policy", "compress"),
+        ("cleanup.policy", ""),
+        ("delete.retention.ms", "1000"),
+        ("min.cleanable.dirty.ratio", "2"),
         ("retention.bytes", "-2"),
         ("retention.ms", "7d"),
         ("segment.bytes", "1000"),
@@ -138,8 +147,10 @@ async fn settings_are_changed_one_by_one_or_replaced() {
     change(&mut socket, "retention.ms", 1, None).await;
     assert_eq!(topic.retention().ms(), Some(WEEK), "deleted is the default");
     for (name, operation, value) in [
-        ("cleanup.policy", 0, "compact"),
-        ("cleanup.policy", 2, "compact"),
+        ("cleanup.policy", 0, "compress"),
+        ("cleanup.policy", 2, "compress"),
+        ("cleanup.policy", 3, "delete"),
+        ("retention.ms", 2, "5"),
         ("retention.bytes", 0, "much"),
     ] {
         let refused = change(&mut socket, name, operation, Some(value)).await;
@@ -177,4 +188,81 @@ async fn a_settled_topic_stays_so_when_its_description_is_sent_back() {
         assert_eq!((set.error_code, &*value), (0, "-1"));
     }
     assert_eq!(topic.retention(), Retention::Settled);
+}
+
+#[tokio::test]
+async fn a_compacted_topic_is_created_described_and_changed_in_any_order() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let settings = [
+        ("retention.ms", "5000"),
+        ("delete.retention.ms", "1000"),
+        ("min.compaction.lag.ms", "10"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("cleanup.policy", "compact"),
+    ];
+    let created = create(&mut socket, "t", &settings).await;
+    assert_eq!(created.error_code, 0, "{created:?}");
+    let topic = served.broker.topic(NAMESPACE, "t").unwrap();
+    let words = "compact,grace=1s,lag=10ms,dirty=0.01";
+    assert_eq!(topic.retention().to_string(), words);
+    let names = settings.map(|(name, _)| name);
+    let said = described(&mut socket, &names).await;
+    let values: Vec<_> = said.iter().map(|(value, _)| value.as_str()).collect();
+    assert_eq!(values, ["compact", "1000", "0.01", "10", "5000"]);
+
+    change(&mut socket, "cleanup.policy", 0, Some("delete,compact")).await;
+    assert_eq!(topic.retention().to_string(), format!("{words},5s"));
+    let said = described(&mut socket, &["cleanup.policy"]).await;
+    assert_eq!(said, [("compact,delete".to_owned(), false)]);
+    change(&mut socket, "cleanup.policy", 3, Some("compact")).await;
+    assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+    change(&mut socket, "cleanup.policy", 2, Some("compact")).await;
+    assert_eq!(topic.retention().to_string(), "compact,5s");
+    change(&mut socket, "cleanup.policy", 1, None).await;
+    assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+}
+
+#[tokio::test]
+async fn a_topic_that_keeps_everything_does_so_again_after_it_was_compacted() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[("retention.ms", "-1")]).await;
+    let topic = served.broker.topic(NAMESPACE, "t").unwrap();
+    change(&mut socket, "cleanup.policy", 0, Some("compact")).await;
+    assert_eq!(topic.retention().to_string(), "compact");
+    change(&mut socket, "cleanup.policy", 0, Some("delete")).await;
+    assert_eq!(topic.retention(), Retention::Forever);
+}
+
+#[tokio::test]
+async fn a_record_without_a_key_is_refused_with_its_whole_batch() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[("cleanup.policy", "compact")]).await;
+    let keyed = Record {
+        key: Some(Bytes::from_static(b"k")),
+        value: None,
+        ..Default::default()
+    };
+    let keyless = Record {
+        key: None,
+        ..keyed.clone()
+    };
+    let refused = produced(&mut socket, "t", batch_of(&[keyed.clone(), keyless])).await;
+    assert_eq!(refused.error_code, ErrorCode::InvalidRecord.number());
+    let message = refused.error_message.unwrap();
+    assert!(message.contains("message 1 has no key"), "{message}");
+    let taken = produced(&mut socket, "t", batch_of(&[keyed])).await;
+    assert_eq!((taken.error_code, taken.base_offset), (0, 0));
+}
+
+fn batch_of(records: &[Record]) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(0), 0);
+    for (at, record) in (0..).map(Offset).zip(records) {
+        builder.push(at, Millis(1), record.clone());
+    }
+    let mut out = BytesMut::new();
+    builder.finish(Offset(records.len() as u64), &mut out);
+    out.freeze()
 }

@@ -62,7 +62,7 @@ impl Held {
                 }
                 None if !whole && read.peek().is_none() => return,
                 None => assert!(
-                    self.is_needless(expected.base, expected.end),
+                    self.is_needless(expected.base.max(from), expected.end),
                     "{} to {} is missing",
                     expected.base,
                     expected.end
