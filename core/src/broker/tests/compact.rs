@@ -165,7 +165,8 @@ async fn a_queue_passes_over_what_is_gone_and_keeps_what_it_holds() {
     let release = Settlement::Release {
         after: std::time::Duration::ZERO,
     };
-    queue.settle(vec![(held.receipt, release)]).unwrap();
+    let released = queue.settle(vec![(held.receipt, release)]).unwrap();
+    released.wait().await.unwrap();
     assert_eq!(offsets(&consumer.recv(10).await.unwrap()), [0]);
 }
 
