@@ -30,6 +30,7 @@ async fn append(broker: &Broker, topic: &Arc<Topic>, messages: &[Message]) {
         topic,
         partition: P0,
         draft: NativeCodec::encode_batch(messages),
+        pieces: Vec::new(),
         durability: Durability::Disk,
         admission: Admission::none(),
     });
@@ -192,6 +193,7 @@ async fn a_message_without_a_key_is_refused_and_an_older_one_stays() {
         topic: &topic,
         partition: P0,
         draft: keyless,
+        pieces: Vec::new(),
         durability: Durability::Disk,
         admission: Admission::none(),
     });
