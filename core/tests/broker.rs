@@ -179,6 +179,7 @@ async fn a_batch_of_many_is_delivered_message_by_message() {
             topic: &topic,
             partition: P0,
             draft: NativeCodec::encode_batch(&messages),
+            pieces: Vec::new(),
             durability: Durability::Disk,
             admission: Admission::none(),
         })
@@ -355,6 +356,7 @@ async fn an_idempotent_batch_is_stored_once_over_a_restart() {
                 topic: &topic,
                 partition: P0,
                 draft: batch(sequence),
+                pieces: Vec::new(),
                 durability: Durability::Disk,
                 admission: Admission::none(),
             })

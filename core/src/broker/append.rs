@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     id::{LogId, Millis, Offset, PartitionId},
     producer::{Batch, Producers, Sequence},
-    store::{Commit, Durability, Expect, Op},
+    store::{Commit, Durability, Expect, Op, Submitted},
 };
 
 /// A batch for one partition, verbatim (Kafka's produce).
@@ -26,6 +26,9 @@ pub struct Append<'a> {
     pub partition: PartitionId,
     /// The entry.
     pub draft: Draft,
+    /// The same messages as entries of their own, which are stored instead where there are any: on a
+    /// compacted topic each of them goes by itself.
+    pub pieces: Vec<Draft>,
     /// What the confirm waits for.
     pub durability: Durability,
     /// Room that it takes until it is durable.
@@ -92,12 +95,37 @@ impl Broker {
             }
             ops = self.remember(&mut producers, stamp, &append.draft, &partition);
         }
-        let (submitted, span) = self.submit_one(&stop, append.draft, ops, append.durability)?;
+        let level = append.durability;
+        let (submitted, span) = match append.pieces.is_empty() {
+            true => self.submit_one(&stop, append.draft, ops, level)?,
+            false => self.submit_pieces(&stop, append.pieces, ops, level)?,
+        };
         drop(producers);
         let placed = submitted.placed[0];
         let stops = Stops::from_iter([stop]);
         let confirm = self.complete(&submitted, stops, span, append.durability, append.admission);
         Ok(appended(placed.base_offset, placed.appended, confirm))
+    }
+
+    /// All in one commit; the caller holds the partition's tail.
+    fn submit_pieces(
+        &self,
+        stop: &Stop,
+        pieces: Vec<Draft>,
+        mut ops: Vec<Op>,
+        durability: Durability,
+    ) -> Result<(Submitted, u32)> {
+        let span = pieces.iter().map(|piece| piece.span).sum();
+        let log = stop.partition.log;
+        ops.extend(pieces.into_iter().map(|draft| Op::Append { log, draft }));
+        let submitted = stop.topic.store.submit(Commit {
+            ops,
+            durability,
+            epoch: self.inner.epoch,
+        })?;
+        let end = submitted.placed[0].base_offset.plus(u64::from(span));
+        stop.partition.extend(end);
+        Ok((submitted, span))
     }
 
     /// The producer's state with this batch, to be written beside it. The caller holds the tail,

@@ -153,7 +153,7 @@ impl Model {
         }
         for (key, (at, dead, appended)) in newest {
             let of_key = |record: &&(u64, Option<u8>, bool)| record.1 == Some(key);
-            let last = visible.iter().filter(of_key).next_back();
+            let last = visible.iter().rfind(of_key);
             if last.is_some_and(|record| record.0 == at) || at < self.start {
                 continue;
             }

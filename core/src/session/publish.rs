@@ -110,6 +110,8 @@ impl Publisher<'_> {
             return one_by_one(accepted);
         };
         match self.broker.ensure_topic(DEFAULT_NAMESPACE, name).await {
+            // On a compacted topic each message goes by itself.
+            Ok(topic) if topic.retention().compaction().is_some() => one_by_one(accepted),
             Ok(topic) => group_by_partition(accepted, topic.partition_count(), self.lane),
             Err(error) => {
                 let places: Vec<_> = accepted.iter().map(|(place, _)| *place).collect();

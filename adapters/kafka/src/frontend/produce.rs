@@ -22,7 +22,7 @@ use crate::codec::{
     },
     error_code::ErrorCode,
     header::RequestHeader,
-    records::check,
+    records::{check, split},
 };
 
 /// The first version that carries batches of magic 2.
@@ -95,10 +95,15 @@ async fn append(client: &Client, topic: &str, partition: PartitionProduce, acks:
     check_size(client, &records)?;
     let draft = check(&records).map_err(batch_failure)?;
     let admission = broker.admit(records.len()).await;
+    let pieces = match topic.retention().compaction() {
+        Some(_) => split(&draft),
+        None => Vec::new(),
+    };
     let append = Append {
         topic: &topic,
         partition: number,
         draft,
+        pieces,
         durability: durability(acks),
         admission: admission.map_err(|error| failure_of(&error))?,
     };

@@ -30,6 +30,7 @@ async fn append(broker: &Broker, topic: &Arc<Topic>, messages: &[Message]) {
         topic,
         partition: P0,
         draft: NativeCodec::encode_batch(messages),
+        pieces: Vec::new(),
         durability: Durability::Disk,
         admission: Admission::none(),
     });
@@ -165,7 +166,8 @@ async fn a_queue_passes_over_what_is_gone_and_keeps_what_it_holds() {
     let release = Settlement::Release {
         after: std::time::Duration::ZERO,
     };
-    queue.settle(vec![(held.receipt, release)]).unwrap();
+    let released = queue.settle(vec![(held.receipt, release)]).unwrap();
+    released.wait().await.unwrap();
     assert_eq!(offsets(&consumer.recv(10).await.unwrap()), [0]);
 }
 
@@ -191,6 +193,7 @@ async fn a_message_without_a_key_is_refused_and_an_older_one_stays() {
         topic: &topic,
         partition: P0,
         draft: keyless,
+        pieces: Vec::new(),
         durability: Durability::Disk,
         admission: Admission::none(),
     });

@@ -22,6 +22,7 @@ async fn append(broker: &Broker, topic: &Arc<Topic>, span: u32) {
         topic,
         partition: P0,
         draft: Draft::batch(Format::NATIVE, body, span),
+        pieces: Vec::new(),
         durability: Durability::Disk,
         admission: Admission::none(),
     });

@@ -9,6 +9,7 @@ mod header;
 mod mapping;
 mod patch;
 mod record;
+mod split;
 mod varint;
 
 #[cfg(test)]
@@ -20,3 +21,4 @@ pub use codec::KafkaCodec;
 pub(crate) use mapping::{message_of, record_of};
 pub(crate) use patch::put_patched;
 pub(crate) use record::Record;
+pub(crate) use split::split;
