@@ -1,4 +1,8 @@
 //! A broker over a store that is damaged: the topic takes and leases nothing, all else goes on.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
 
 use std::{fs, path::Path, sync::Arc};
 
