@@ -75,4 +75,6 @@ bench: setup release
 	cargo build --release -p standpipe-native --example store_figures
 	$(CARGO_TARGET_DIR)/release/examples/store_figures $(STANDPIPE_CACHE)/store-figures
 	rm -rf $(STANDPIPE_CACHE)/store-figures
+	cargo build --release -p standpipe-native --example write_amplification
+	$(CARGO_TARGET_DIR)/release/examples/write_amplification $(STANDPIPE_CACHE)/write-amplification
 	$(STANDPIPE_CACHE)/python/bin/python bridge/benches/run.py

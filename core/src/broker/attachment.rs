@@ -108,7 +108,7 @@ impl Broker {
     ///
     /// # Errors
     /// `Denied` against an exclusive consumer, `Unsupported` for another mode, `NotFound` where
-    /// the subscription was deleted.
+    /// the subscription was deleted, `Corrupt` where the topic is damaged.
     pub fn attach(&self, subscription: &Arc<Subscription>, attach: Attach) -> Result<Attachment> {
         if subscription.mode() != Mode::Lease {
             let message = format!(
@@ -121,6 +121,7 @@ impl Broker {
         if subscription.gone.is_cancelled() {
             return Err(gone());
         }
+        subscription.topic()?.check_whole()?;
         let limits = self.limits();
         let outbox = Arc::new(Outbox {
             messages: AtomicUsize::new(0),

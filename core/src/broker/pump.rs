@@ -11,7 +11,7 @@ use crate::{
     codec::Codecs,
     dispatcher::{Grant, OwnerId, Settle},
     entry::{Entry, Flags},
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId},
     message::Message,
     store::ReadLimit,
@@ -84,6 +84,10 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             Ok(Found::Expired) => too_late(subscription, grant),
             Ok(Found::Message(content)) => hand_over(subscription, &topic, grant, content),
             Ok(Found::Nothing(end)) => nothing(subscription, grant, end),
+            Ok(Found::Damaged(error)) => {
+                give_up(subscription, grant, Settle::Unsent);
+                failure = Some(error);
+            }
             Err(error) if is_lost(&error) => {
                 tracing::warn!(topic = %topic.name(), offset = %grant.receipt.offset, %error, "cannot be delivered: rejected");
                 give_up(subscription, grant, Settle::Done);
@@ -97,8 +101,8 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
     failure.map_or(Ok(()), Err)
 }
 
-/// Whether no later try can deliver it: it does not decode, or what is stored is damaged.
-fn is_lost(error: &crate::error::Error) -> bool {
+/// Whether no later try can deliver it: it does not decode.
+fn is_lost(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Corrupt
@@ -110,9 +114,10 @@ impl Subscription {
     /// nothing is ready.
     ///
     /// # Errors
-    /// `NotFound` where the topic is gone, and the store's.
+    /// `NotFound` where the topic is gone, `Corrupt` where it is damaged, and the store's.
     pub async fn get(&self, owner: OwnerId) -> Result<Option<Delivery>> {
         let topic = self.topic()?;
+        topic.check_whole()?;
         let broker = self.broker.upgrade().ok_or_else(gone)?;
         let mut source = Source::new(&topic, &broker.codecs);
         loop {
@@ -136,6 +141,10 @@ impl Subscription {
             match source.find(at.partition, at.offset, at.offset).await {
                 Ok(Found::Message(content)) => return Ok(Some(delivery(&topic, &grant, content))),
                 Ok(Found::Nothing(end)) => self.vanish(at.partition, at.offset..end),
+                Ok(Found::Damaged(error)) => {
+                    self.settle_one(&grant, Settle::Unsent);
+                    return Err(error);
+                }
                 Err(error) if is_lost(&error) => {
                     tracing::warn!(topic = %topic.name(), offset = %at.offset, %error, "cannot be delivered: rejected");
                     self.settle_one(&grant, Settle::Done);
@@ -239,6 +248,8 @@ enum Found {
     /// No message from the offset asked for up to this one.
     Nothing(Offset),
     Expired,
+    /// What is stored is damaged: only a person gives it up, so it is settled for nobody.
+    Damaged(Error),
 }
 
 /// Entries read ahead on one partition, and the batch that was decoded last.
@@ -272,7 +283,12 @@ impl<'a> Source<'a> {
     ) -> Result<Found> {
         let is_known = self.hole.contains(&offset) || self.covering(offset).is_some();
         if partition != self.partition || !is_known {
-            self.read(partition, offset, last).await?;
+            match self.read(partition, offset, last).await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    return Ok(Found::Damaged(error));
+                }
+                read => read?,
+            }
         }
         let Some(at) = self.covering(offset) else {
             return Ok(Found::Nothing(self.hole.end));

@@ -232,6 +232,13 @@ impl Topic {
             })
     }
 
+    /// Refuses what a damaged topic does not give: leases, which would settle what nobody has seen.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        let partitions = self.partitions.read();
+        let mut damage = partitions.iter().filter_map(|at| self.store.damage(at.log));
+        damage.next().map_or(Ok(()), Err)
+    }
+
     pub(super) fn lease_up_to(&self, partition: PartitionId, end: Offset) {
         let Ok(state) = self.partition(partition) else {
             return;

@@ -69,6 +69,12 @@ pub trait Store: Send + Sync + 'static {
     /// A cursor's last snapshot and the changes since, in order; empty where there is none.
     async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>>;
 
+    /// Why a log takes no appends and nothing is leased from it: what somebody needs of it is damaged
+    /// or gone (file and offsets named). What is whole can be read. By default no log is.
+    fn damage(&self, _log: LogId) -> Option<Error> {
+        None
+    }
+
     /// Tells when the store takes no appends for some time, as for a full disk, and when that ends.
     /// That too much waits to be written is not told: it passes by itself. By default nothing is.
     fn appends_refused(&self) -> AppendsRefused {

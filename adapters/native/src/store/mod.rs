@@ -214,6 +214,11 @@ impl Store for NativeStore {
         Ok(changes.map(Changes::to_vec).unwrap_or_default())
     }
 
+    fn damage(&self, log: LogId) -> Option<Error> {
+        let state = self.shared.state.lock();
+        state.contents.logs.get(&log)?.loss().refusal(log)
+    }
+
     fn appends_refused(&self) -> AppendsRefused {
         self.shared.state.lock().told.subscribe().into()
     }

@@ -34,6 +34,8 @@ struct State {
     after_cut: Option<BTreeMap<String, Stored>>,
     /// Octets that all files together can have.
     capacity: Option<usize>,
+    /// As a file system that neither reserves space nor gives it back.
+    no_fallocate: bool,
     /// Refuses new checkpoints, as a disk without room for one does.
     fail_checkpoints: bool,
     fail_writes: bool,
@@ -118,7 +120,10 @@ impl SimDisk {
             .take()
             .unwrap_or_else(|| survivors(&state, seed));
         let after = Self::default();
-        after.0.state.lock().files = files;
+        {
+            let mut left = after.0.state.lock();
+            (left.files, left.no_fallocate) = (files, state.no_fallocate);
+        }
         after
     }
 
@@ -128,6 +133,12 @@ impl SimDisk {
 
     pub(super) fn hold_at_most(&self, octets: usize) {
         self.0.state.lock().capacity = Some(octets);
+    }
+
+    pub(super) fn without_fallocate() -> Self {
+        let disk = Self::default();
+        disk.0.state.lock().no_fallocate = true;
+        disk
     }
 
     pub(super) fn fail_checkpoints(&self, fail: bool) {
@@ -262,6 +273,7 @@ impl Disk for SimDisk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         state.files.remove(name);
+        let size = if state.no_fallocate { 0 } else { size };
         state.check_room(name, size as usize)?;
         let stored = Stored {
             seen: vec![0; size as usize],
@@ -357,6 +369,9 @@ impl File for SimFile {
 
     fn punch(&self, at: u64, length: u64) -> io::Result<()> {
         let mut state = self.disk.0.state.lock();
+        if state.no_fallocate {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let file = state.file(&self.name)?;
         let (from, to) = (at as usize, (at + length) as usize);
         file.seen[from..to].fill(0);
