@@ -251,6 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_delivered_before_a_restart_or_released_is_redelivered() {
+        let mut cursor = Cursor::recover([Change::Horizon(Offset(4))], Offset(0), Offset(9));
+        let (offset, attempts) = (Offset(7), 1);
+        cursor.apply(&Change::Attempts { offset, attempts });
+        let told = [3, 4, 7].map(|offset| cursor.redelivered(Offset(offset)));
+        assert_eq!(told, [true, false, true]);
+        let exact = [2, 6].map(|next| cursor.exact_horizon(Offset(next)));
+        assert_eq!(exact, [4, 6].map(Offset));
+    }
+
+    #[test]
+    fn the_next_unsettled_offset_is_past_the_floor_and_what_was_acked_out_of_order() {
+        let mut cursor = Cursor::starting_at(Offset(5));
+        cursor.apply(&Change::Settle(Offset(7)..Offset(9)));
+        let next = [0, 5, 6, 7, 8, 9].map(|from| cursor.next_unsettled(Offset(from)).0);
+        assert_eq!(next, [5, 5, 6, 9, 9, 9]);
+    }
+
+    #[test]
     fn settled_stretches_begin_below_the_floor() {
         let mut cursor = Cursor::starting_at(Offset(5));
         cursor.apply(&Change::Settle(Offset(7)..Offset(9)));

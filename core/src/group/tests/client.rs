@@ -140,6 +140,11 @@ impl Client {
         let mut effects = Vec::new();
         self.coordinator.tick(self.now, &mut effects);
         self.file(effects);
+        let due = self.coordinator.next_deadline();
+        assert!(
+            due.is_none_or(|due| due > self.now),
+            "a tick does what is due"
+        );
     }
 
     fn caller(&mut self) -> Caller {

@@ -130,7 +130,9 @@ fn a_rebalance_waits_for_an_id_that_was_handed_out_until_it_lapses_or_leaves() {
         if leaves {
             client.leave(&asked).unwrap();
         } else {
-            client.pass(SESSION);
+            client.pass(SESSION - SECOND);
+            assert!(!client.joins.contains_key(&again), "it still waits");
+            client.pass(SECOND);
         }
         let joined = client.joins[&again].as_ref().unwrap();
         assert_eq!((joined.generation, joined.members.len()), (2, 1));

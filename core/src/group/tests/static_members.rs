@@ -124,3 +124,20 @@ fn static_members_that_are_away_are_waited_for_until_their_session_ends() {
     client.pass(4 * REBALANCE);
     assert_eq!(state(&client), Some(State::Empty));
 }
+
+#[test]
+fn a_static_member_is_known_by_its_id_together_with_its_own_instance_id() {
+    let mut client = client();
+    let one = client.joined(static_join("", "i1")).member_id;
+    let as_instance = |instance: &str| Membership {
+        instance_id: Some(instance.into()),
+        ..member(&one, 1)
+    };
+    client.sync(as_instance("i1"), &[(&one, "mine")]);
+    let heard = ["i1", "i2"].map(|instance| {
+        let who = as_instance(instance);
+        client.coordinator.heartbeat(&who, client.now)
+    });
+    assert_eq!(heard, [Ok(()), Err(Refusal::UnknownMember)]);
+    assert_eq!(client.joined(static_join(&one, "i1")).generation, 2);
+}
