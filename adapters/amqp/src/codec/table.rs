@@ -31,8 +31,19 @@ pub(crate) fn check_table(table: Bytes) -> Result<()> {
     check_fields(Octets::new(table), true, 1)
 }
 
+/// Reads a table whose length is already known: the octets are all of it.
+///
+/// # Errors
+/// As [`take_table`].
+pub(crate) fn table_inside(table: Bytes) -> Result<Table> {
+    take_fields(Octets::new(table), 0)
+}
+
 fn take_table_at(octets: &mut Octets, depth: usize) -> Result<Table> {
-    let mut fields = Octets::new(octets.long_string()?);
+    take_fields(Octets::new(octets.long_string()?), depth)
+}
+
+fn take_fields(mut fields: Octets, depth: usize) -> Result<Table> {
     let mut table = Table::new();
     while !fields.is_empty() {
         let name = fields.short_string()?;

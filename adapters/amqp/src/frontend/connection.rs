@@ -258,8 +258,10 @@ impl Connection {
         match decode_method(frame.payload).map_err(refuse_method)? {
             Method::ConnectionClose { .. } => Ok(Some(Ended::Closed)),
             Method::ConnectionCloseOk {} => Ok(None),
+            // For credentials that expire; a password does not, so that RabbitMQ takes any here.
             Method::ConnectionUpdateSecret { .. } => {
-                Err(Refusal::not_implemented("connection.update-secret"))
+                self.output.method(0, &Method::ConnectionUpdateSecretOk {});
+                Ok(None)
             }
             _ => Err(Refusal::channel_error(
                 "unexpected method in connection state running",

@@ -107,10 +107,11 @@ impl Channel {
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
+        // Specification 1.5.2.3 has 503 here, and so had RabbitMQ before version 4.
         let kind: ExchangeKind = kind
             .lossy()
             .parse()
-            .map_err(|_| Refusal::command_invalid(format!("invalid exchange type '{kind}'")))?;
+            .map_err(|_| Refusal::precondition_failed(format!("unknown exchange type '{kind}'")))?;
         let exchange = name(&exchange)?;
         let unknown = arguments
             .iter()

@@ -14,7 +14,7 @@ use super::{
 use crate::codec::{
     frame::{Frame, FrameKind, PROTOCOL_HEADER},
     method::{Method, MethodError, decode_method},
-    table::Table,
+    table::{Table, table_inside},
 };
 
 /// Largest frame until another is agreed on; RabbitMQ's own, and enough for any `start-ok`.
@@ -101,17 +101,7 @@ impl Handshake<'_> {
             Ok(Step::Method(_)) => return Ok(Err(unexpected("starting"))),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(if mechanism != "PLAIN" {
-            Err(Refusal::login_refused(format!(
-                "unknown authentication mechanism '{mechanism}'; known: PLAIN"
-            )))
-        } else if is_guest(&response) {
-            Ok(Some(properties))
-        } else {
-            Err(Refusal::login_refused(
-                "Login was refused using authentication mechanism PLAIN. For details see the broker logfile.",
-            ))
-        })
+        Ok(check_login(&mechanism, response).map(|()| Some(properties)))
     }
 
     async fn tune_and_open(&mut self, client: &Table) -> io::Result<Handled<Option<Agreed>>> {
@@ -193,8 +183,35 @@ fn unexpected(state: &str) -> Refusal {
     Refusal::channel_error(format!("unexpected method in connection state {state}"))
 }
 
-fn is_guest(response: &Bytes) -> bool {
-    &response[..] == b"\0guest\0guest"
+/// Whether the client is `guest`. AMQPLAIN is RabbitMQ's second mechanism, what 0-8 called PLAIN.
+fn check_login(mechanism: &Text, response: Bytes) -> Handled {
+    let is_guest = if *mechanism == "PLAIN" {
+        &response[..] == b"\0guest\0guest"
+    } else if *mechanism == "AMQPLAIN" {
+        is_guest_table(response)
+    } else {
+        return Err(Refusal::login_refused(format!(
+            "unknown authentication mechanism '{mechanism}'; known: PLAIN, AMQPLAIN"
+        )));
+    };
+    if is_guest {
+        return Ok(());
+    }
+    Err(Refusal::login_refused(format!(
+        "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+    )))
+}
+
+/// The response is a table's inside: its length is that of the long string around it.
+fn is_guest_table(response: Bytes) -> bool {
+    let Ok(table) = table_inside(response) else {
+        return false;
+    };
+    let is_guest = |name: &str| {
+        let found = table.iter().find(|(n, _)| *n == name);
+        found.is_some_and(|(_, value)| *value == Value::from("guest"))
+    };
+    is_guest("LOGIN") && is_guest("PASSWORD")
 }
 
 fn is_capable(client: &Table, capability: &str) -> bool {
@@ -268,7 +285,7 @@ fn start() -> Method {
             text("platform", "Rust"),
             text("information", "AMQP 0-9-1 as RabbitMQ speaks it"),
         ],
-        mechanisms: Bytes::from_static(b"PLAIN"),
+        mechanisms: Bytes::from_static(b"PLAIN AMQPLAIN"),
         locales: Bytes::from_static(b"en_US"),
     }
 }

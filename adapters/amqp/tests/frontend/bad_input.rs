@@ -47,6 +47,21 @@ async fn wrong_credentials_and_mechanisms_are_403() {
 }
 
 #[tokio::test]
+async fn an_unknown_exchange_type_closes_the_channel_alone() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    let declare = method(1, 40, 10, b"\0\0\x01x\x07nothing\0\0\0\0\0");
+    client
+        .send(&[opening(), open_channel(), declare].concat())
+        .await;
+    let close = client.until(&[20, 40]).await;
+    assert_eq!(close[..2], 406u16.to_be_bytes());
+    let closed = method(1, 20, 41, b"");
+    client.send(&[closed, open_channel()].concat()).await;
+    client.until(&[20, 11]).await;
+}
+
+#[tokio::test]
 async fn a_handshake_and_a_publish_cut_anywhere_leave_the_server_alive() {
     let server = Server::start().await;
     let whole = [opening(), open_channel(), publish(b"hello")].concat();

@@ -159,12 +159,13 @@ pub(crate) fn capable_opening(heartbeat: u8) -> Vec<u8> {
 }
 
 /// Octets behind their length.
-fn long(octets: &[u8]) -> Vec<u8> {
+pub(crate) fn long(octets: &[u8]) -> Vec<u8> {
     let length = u32::try_from(octets.len()).expect("test data is small");
     [&length.to_be_bytes(), octets].concat()
 }
 
-fn opening_after(start_ok: Vec<u8>, heartbeat: u8) -> Vec<u8> {
+/// From the protocol header to `connection.open`, with this `connection.start-ok`.
+pub(crate) fn opening_after(start_ok: Vec<u8>, heartbeat: u8) -> Vec<u8> {
     let tune_ok = method(0, 10, 31, &[0, 0, 0, 2, 0, 0, 0, heartbeat]);
     let open = method(0, 10, 40, b"\x01/\x00\x00");
     let header = b"AMQP\x00\x00\x09\x01".to_vec();

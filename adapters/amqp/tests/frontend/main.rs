@@ -4,3 +4,4 @@ mod bad_input;
 mod blocked;
 mod client_view;
 mod harness;
+mod login;
