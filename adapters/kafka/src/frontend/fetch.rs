@@ -1,6 +1,10 @@
 //! Fetch: batches from an offset on, or a wait until there are some.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -28,6 +32,9 @@ const ENTRIES: usize = 4096;
 /// The longest wait that a client is granted.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const READ_COMMITTED: i8 = 1;
+/// Epochs of a fetch that names all its partitions (KIP-227): the last of a session, whatever the
+/// session's id, and the first of one, which may be answered without a session.
+const SESSIONLESS: RangeInclusive<i32> = -1..=0;
 
 /// One look at all partitions.
 struct Round {
@@ -41,7 +48,7 @@ struct Round {
 /// Batches of the partitions asked for, as soon as there are as many octets as the client wants,
 /// or its time is over. There are no fetch sessions: each request names its partitions.
 pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchResponse {
-    if request.session_id != 0 || request.session_epoch > 0 {
+    if !SESSIONLESS.contains(&request.session_epoch) {
         return FetchResponse {
             error_code: ErrorCode::FetchSessionIdNotFound.number(),
             ..Default::default()

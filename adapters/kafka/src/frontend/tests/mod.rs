@@ -2,6 +2,7 @@
 
 mod holes;
 mod retention;
+mod sessions;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
