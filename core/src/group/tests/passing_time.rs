@@ -122,10 +122,14 @@ fn a_new_member_whose_join_nobody_answers_is_dropped_after_a_time_of_its_own() {
 fn a_rebalance_waits_for_an_id_that_was_handed_out_until_it_lapses_or_leaves() {
     for leaves in [true, false] {
         let mut client = client();
-        let one = client.joined(join_of("")).member_id;
+        let brief = |id: &str| Join {
+            session_timeout: 6 * SECOND,
+            ..join_of(id)
+        };
+        let one = client.joined(brief("")).member_id;
         client.sync(member(&one, 1), &[]);
         let asked = asked_id(&mut client);
-        let again = client.join(join_of(&one));
+        let again = client.join(brief(&one));
         assert!(!client.joins.contains_key(&again), "it waits");
         if leaves {
             client.leave(&asked).unwrap();
