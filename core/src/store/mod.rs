@@ -44,7 +44,8 @@ pub trait Store: Send + Sync + 'static {
     async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()>;
 
     /// Entries from the one that covers `from` on, in order; at least one if there is any. Where
-    /// that one was forgotten, from the next one that is there: offsets may have holes.
+    /// that one was forgotten, or all of it from `from` on, from the next one that is there: offsets
+    /// may have holes.
     ///
     /// # Errors
     /// `NotFound` below the log's start or beyond its end, `Corrupt` for damage (file and offset named).
