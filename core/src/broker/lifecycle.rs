@@ -47,7 +47,7 @@ impl Broker {
             completions: Completions::start(&store),
             admission: Gate::new(options.limits.in_flight_bytes),
             store,
-            memory: Arc::new(MemoryStore::new()),
+            memory: Arc::new(MemoryStore::bounded(options.limits.memory_bytes)),
             codecs,
             options,
             epoch,

@@ -28,6 +28,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Octets accepted from producers and not yet durable, all connections together.
     pub in_flight_bytes: usize,
+    /// Octets that messages take in topics that live in memory, all together.
+    pub memory_bytes: u64,
     /// Partitions of one topic.
     pub partitions: u32,
     /// Topics of the broker.
@@ -45,6 +47,7 @@ impl Default for Limits {
         Self {
             message_bytes: 16 << 20,
             in_flight_bytes: 64 << 20,
+            memory_bytes: 2 << 30,
             partitions: 10_000,
             topics: 100_000,
             outbox_bytes: 1 << 20,

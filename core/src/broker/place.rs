@@ -62,6 +62,10 @@ impl Broker {
         let span = draft.span;
         let mut base = None;
         let mut confirm = Confirm::ready();
+        if !memory.is_empty() {
+            // Before anything is durable: what is refused is to be refused as a whole.
+            self.inner.memory.check_room()?;
+        }
         if !durable.is_empty() {
             let submitted = self.submit_many(&*self.inner.store, &durable, &draft, level)?;
             base = submitted.placed.first().map(|placed| placed.base_offset);

@@ -19,6 +19,9 @@ use crate::{
     id::{CursorId, LogId, Millis, Offset},
 };
 
+/// What an entry takes besides its body. A tree that is filled in order is about half full.
+const ENTRY: u64 = 2 * size_of::<(Offset, Entry)>() as u64;
+
 /// Logs, keys and cursors in memory. Everything is as durable as it gets at once.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
@@ -28,6 +31,9 @@ struct State {
     seq: u64,
     epoch: Epoch,
     closed: bool,
+    /// Octets that entries take, as [`footprint`] has it; a body that logs share counts in each.
+    held: u64,
+    limit: Option<u64>,
     logs: HashMap<LogId, Log>,
     keys: BTreeMap<Bytes, Bytes>,
     cursors: HashMap<CursorId, Vec<Bytes>>,
@@ -45,6 +51,22 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that refuses appends while its entries take `octets` or more.
+    pub fn bounded(octets: u64) -> Self {
+        Self(Mutex::new(State {
+            limit: Some(octets),
+            ..State::default()
+        }))
+    }
+
+    /// Whether an append is taken now.
+    ///
+    /// # Errors
+    /// `Throttled` at the limit.
+    pub fn check_room(&self) -> Result<()> {
+        self.0.lock().check_room()
     }
 }
 
@@ -144,6 +166,9 @@ impl State {
             let message = format!("epoch {} is fenced by {}", commit.epoch.0, self.epoch.0);
             return refuse(ErrorKind::Conflict, message);
         }
+        if commit.ops.iter().any(|op| matches!(op, Op::Append { .. })) {
+            self.check_room()?;
+        }
         for op in &commit.ops {
             let Op::PutIf { key, expect, .. } = op else {
                 continue;
@@ -158,11 +183,15 @@ impl State {
 
     fn apply(&mut self, op: Op) -> Option<Placed> {
         match op {
-            Op::Append { log, draft } => return Some(self.log(log).append(draft)),
-            Op::Trim { log, below } => self.log(log).trim(below),
-            Op::Forget { log, range } => self.log(log).forget(&range),
+            Op::Append { log, draft } => {
+                self.held += ENTRY + draft.body.len() as u64;
+                return Some(self.log(log).append(draft));
+            }
+            Op::Trim { log, below } => self.held -= self.log(log).trim(below),
+            Op::Forget { log, range } => self.held -= self.log(log).forget(&range),
             Op::DropLog { log } => {
-                self.logs.remove(&log);
+                let gone = self.logs.remove(&log).unwrap_or_default();
+                self.held -= gone.entries.values().map(footprint).sum::<u64>();
             }
             Op::PutIf { key, value, .. } => {
                 match value {
@@ -186,6 +215,19 @@ impl State {
             }
         }
         None
+    }
+
+    fn check_room(&self) -> Result<()> {
+        match self.limit {
+            Some(limit) if self.held >= limit => {
+                let held = self.held;
+                let message = format!(
+                    "messages in memory take {held} octets, the limit is {limit}: consume or delete some, or use durable queues"
+                );
+                Err(Error::new(ErrorKind::Throttled, "append", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn log(&mut self, log: LogId) -> &mut Log {
@@ -212,25 +254,28 @@ impl Log {
         placed
     }
 
-    fn trim(&mut self, below: Offset) {
+    /// Returns the octets that are free for it.
+    fn trim(&mut self, below: Offset) -> u64 {
+        let mut free = 0;
         self.start = self.start.max(below.min(self.end));
         while let Some(first) = self.entries.first_entry() {
             if first.get().end_offset() > self.start {
                 break;
             }
-            first.remove();
+            free += footprint(&first.remove());
         }
+        free
     }
 
-    fn forget(&mut self, range: &Range<Offset>) {
+    /// Returns the octets that are free for it.
+    fn forget(&mut self, range: &Range<Offset>) -> u64 {
         let inside = self.entries.range(range.clone());
         let gone: Vec<_> = inside
             .filter(|(_, entry)| entry.end_offset() <= range.end)
             .map(|(base, _)| *base)
             .collect();
-        for base in gone {
-            self.entries.remove(&base);
-        }
+        let gone = gone.iter().filter_map(|base| self.entries.remove(base));
+        gone.map(|entry| footprint(&entry)).sum()
     }
 
     fn octets(&self) -> u64 {
@@ -280,6 +325,10 @@ impl Log {
             .map(|(_, entry)| entry.clone())
             .collect()
     }
+}
+
+fn footprint(entry: &Entry) -> u64 {
+    ENTRY + entry.body().len() as u64
 }
 
 impl Expect {
@@ -351,6 +400,39 @@ mod tests {
         for (octets, below) in [(0, 30), (1, 20), (100, 20), (101, 10), (300, 0), (999, 0)] {
             let point = store.trim_point(log, Keep::Octets(octets)).await.unwrap();
             assert_eq!(point, Offset(below), "for {octets} octets");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bound_refuses_appends_until_entries_go() {
+        let store = MemoryStore::bounded(3 * (ENTRY + 1));
+        let log = |topic| LogId {
+            topic,
+            partition: PartitionId(0),
+        };
+        let (one, two) = (log(TopicId::random()), log(TopicId::random()));
+        let append = |log| Op::Append {
+            log,
+            draft: Draft::single(Format::NATIVE, Bytes::from_static(b"x")),
+        };
+        let freeing = [
+            Op::Trim {
+                log: one,
+                below: Offset(1),
+            },
+            Op::Forget {
+                log: one,
+                range: Offset(1)..Offset(2),
+            },
+            Op::DropLog { log: two },
+        ];
+        let fill = vec![append(one), append(one), append(two)];
+        store.submit(commit(fill)).unwrap();
+        for free in freeing {
+            let refused = store.submit(commit(vec![append(one)])).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Throttled);
+            store.submit(commit(vec![free])).unwrap();
+            store.submit(commit(vec![append(one)])).unwrap();
         }
     }
 
