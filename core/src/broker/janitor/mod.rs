@@ -52,9 +52,13 @@ impl Janitor {
         }
         let unused = delete_unused(Arc::downgrade(broker), receiver);
         let period = broker.options.housekeeping;
-        let tidy = tidy(Arc::downgrade(broker), period);
+        let tidy = each_period(Arc::downgrade(broker), period, |broker| async move {
+            broker.tidy(Millis::now()).await;
+        });
         // A large log takes a while, and others are not to wait for their space behind it.
-        let compact = compact(Arc::downgrade(broker), period);
+        let compact = each_period(Arc::downgrade(broker), period, |broker| async move {
+            broker.compact(Millis::now()).await;
+        });
         for work in [
             Box::pin(unused) as futures::future::BoxFuture<'static, ()>,
             Box::pin(tidy),
@@ -78,7 +82,12 @@ async fn delete_unused(
     }
 }
 
-async fn tidy(broker: Weak<Inner>, period: Duration) {
+/// Goes round each period, until the broker is gone.
+async fn each_period<R: Future<Output = ()>>(
+    broker: Weak<Inner>,
+    period: Duration,
+    round: impl Fn(Broker) -> R,
+) {
     let mut clock = tokio::time::interval(period.max(SHORTEST));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -86,19 +95,7 @@ async fn tidy(broker: Weak<Inner>, period: Duration) {
         let Some(inner) = broker.upgrade() else {
             return;
         };
-        Broker { inner }.tidy(Millis::now()).await;
-    }
-}
-
-async fn compact(broker: Weak<Inner>, period: Duration) {
-    let mut clock = tokio::time::interval(period.max(SHORTEST));
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        clock.tick().await;
-        let Some(inner) = broker.upgrade() else {
-            return;
-        };
-        Broker { inner }.compact(Millis::now()).await;
+        round(Broker { inner }).await;
     }
 }
 
