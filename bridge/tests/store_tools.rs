@@ -105,6 +105,13 @@ fn flip(path: &Path, octet: usize) {
     fs::write(path, octets).unwrap();
 }
 
+/// Where `word` stands in a file.
+fn place_of(word: &[u8], path: &Path) -> usize {
+    let octets = fs::read(path).unwrap();
+    let place = octets.windows(word.len()).position(|window| window == word);
+    place.unwrap()
+}
+
 fn served_and_stopped(data: &Path) {
     let daemon = Daemon::start(data);
     for line in ["alpha", "bravo", "charlie"] {
@@ -155,9 +162,8 @@ fn a_damaged_message_is_named_and_the_others_are_dumped() {
     let data = folder.path().join("data");
     served_and_stopped(&data);
     let journal = data.join("0000000001.journal");
-    let octets = fs::read(&journal).unwrap();
-    let bravo = octets.windows(5).position(|window| window == b"bravo");
-    flip(&journal, bravo.unwrap());
+    let bravo = place_of(b"bravo", &journal);
+    flip(&journal, bravo);
     let check = store(&["check"], &data);
     assert_eq!(check.status.code(), Some(65), "{check:?}");
     let said = text(&check.stdout);
@@ -186,9 +192,8 @@ fn a_store_that_damage_keeps_closed_opens_once_the_loss_is_accepted() {
     let data = folder.path().join("data");
     served_and_stopped(&data);
     let journal = data.join("0000000001.journal");
-    let octets = fs::read(&journal).unwrap();
-    let bravo = octets.windows(5).position(|window| window == b"bravo");
-    (bravo.unwrap() - 90..bravo.unwrap()).for_each(|octet| flip(&journal, octet));
+    let bravo = place_of(b"bravo", &journal);
+    (bravo - 90..bravo).for_each(|octet| flip(&journal, octet));
     let closed = Command::new(env!("CARGO_BIN_EXE_standpipe"))
         .args(["serve", "--native", "127.0.0.1:0", "--amqp", "off"])
         .args(["--kafka", "off", "--grpc", "off", "--data"])
