@@ -92,11 +92,12 @@ impl ServerBuilder {
 
     /// Opens the store, and a broker on it.
     pub(super) async fn open(&self) -> Result<Broker> {
+        let options = Options::default();
         let store = match &self.store {
             Some(Opener(open)) => open().await?,
-            None => Arc::new(MemoryStore::new()),
+            None => Arc::new(MemoryStore::bounded(options.limits.memory_bytes)),
         };
-        Broker::open(store, codecs(), Options::default()).await
+        Broker::open(store, codecs(), options).await
     }
 }
 

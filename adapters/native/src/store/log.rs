@@ -371,6 +371,11 @@ impl Log {
         runs.cloned().collect()
     }
 
+    /// Whether this run is one of its own still.
+    pub(crate) fn has_run(&self, run: &Run) -> bool {
+        self.runs.at_or_behind(run.base) == Some(run)
+    }
+
     /// The first entry in the journal that somebody needs and whose time is at or after `at`.
     pub(crate) fn at_time(&self, at: Millis) -> Option<Offset> {
         let (mut from, _) = self.index.from(self.start.max(self.journal_from)).next()?;

@@ -83,8 +83,7 @@ fn read_stored(
         }
         last = again;
     }
-    let message = "what should be read moves faster than it is read; try again";
-    Err(Error::new(ErrorKind::Transient, "read log", message))
+    Err(moves_faster("read log"))
 }
 
 fn follow(
@@ -108,31 +107,43 @@ fn follow(
 
 /// The first entry whose time is at or after `at`.
 pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<Option<Entry>> {
-    let (runs, start) = {
-        let state = shared.state.lock();
-        let Some(found) = state.contents.logs.get(&log) else {
+    for _ in 0..TRIES {
+        let looked = {
+            let state = shared.state.lock();
+            let found = state.contents.logs.get(&log);
+            found.map(|log| (log.runs_at_time(at), log.bounds().start, log.at_time(at)))
+        };
+        let Some((runs, start, in_journal)) = looked else {
             return Ok(None);
         };
-        (found.runs_at_time(at), found.bounds().start)
-    };
-    for run in &runs {
+        let mut found = entry_in_runs(shared, (log, &runs), start, at);
+        if let (Ok(None), Some(base)) = (&found, in_journal) {
+            // Wherever it lies by now.
+            let base = base.max(start);
+            let plan = shared.plan(log, base, ONE)?;
+            found = read(shared, log, plan, (base, ONE)).map(|read| read.into_iter().next());
+        }
+        // A run that went meanwhile was written again elsewhere, or trimmed.
+        if shared.has_runs(log, &runs) {
+            return found;
+        }
+    }
+    Err(moves_faster("look up time"))
+}
+
+fn entry_in_runs(
+    shared: &Shared,
+    (log, runs): (LogId, &[Run]),
+    start: Offset,
+    at: Millis,
+) -> Result<Option<Entry>> {
+    for run in runs {
         let found = segment::entry_for_time(&shared.segments, (log, run), start, at)?;
         if found.is_some() {
             return Ok(found);
         }
     }
-    let base = {
-        let state = shared.state.lock();
-        let found = state.contents.logs.get(&log);
-        found.and_then(|log| Some(log.at_time(at)?.max(log.bounds().start)))
-    };
-    match base {
-        Some(base) => {
-            let plan = shared.plan(log, base, ONE)?;
-            Ok(read(shared, log, plan, (base, ONE))?.into_iter().next())
-        }
-        None => Ok(None),
-    }
+    Ok(None)
 }
 
 /// How far `log` can be trimmed so that what `keep` says stays.
@@ -150,6 +161,11 @@ pub(crate) fn trim_point(shared: &Shared, log: LogId, keep: Keep) -> Result<Offs
     let inside = segment::trim_point(&shared.segments, &run, keep);
     let inside = inside.map_err(|error| unreadable(&run, error))?;
     Ok(point.max(inside))
+}
+
+fn moves_faster(operation: &'static str) -> Error {
+    let message = "what should be read moves faster than it is read; try again";
+    Error::new(ErrorKind::Transient, operation, message)
 }
 
 fn unreadable(run: &Run, error: io::Error) -> Error {

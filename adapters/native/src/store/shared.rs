@@ -140,6 +140,13 @@ impl Shared {
         }
     }
 
+    /// Whether `log` still has each of `runs`.
+    pub(crate) fn has_runs(&self, log: LogId, runs: &[Run]) -> bool {
+        let state = self.state.lock();
+        let log = state.contents.logs.get(&log);
+        log.is_some_and(|log| runs.iter().all(|run| log.has_run(run)))
+    }
+
     /// Takes out of what was read what no reader needs.
     pub(crate) fn retain_needed(&self, log: LogId, entries: &mut Vec<Entry>) {
         if let Some(log) = self.state.lock().contents.logs.get(&log) {

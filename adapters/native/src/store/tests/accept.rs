@@ -10,7 +10,7 @@ use standpipe_core::{
 };
 
 use super::{
-    append, commit, log, read_all,
+    append, commit, is_journal, is_segment, log, read_all,
     recovery::{open, small},
     sim::{Random, SimDisk},
 };
@@ -19,7 +19,6 @@ use crate::store::{
     accept::accept,
     inspect::{Finding, Inspection, Severity},
     position::{journal_name, journal_number},
-    segment::segment_number,
 };
 
 /// `count` commits, each of a batch of three in one log and an entry in another.
@@ -186,7 +185,7 @@ async fn whatever_is_wrecked_is_given_up_at_once_and_no_more_than_that() {
     for _ in 0..rounds {
         let copy = disk.after_cut(0);
         let mut names = copy.file_names();
-        names.retain(|name| journal_number(name).is_some() || segment_number(name).is_some());
+        names.retain(|name| is_journal(name) || is_segment(name));
         for _ in 0..1 + random.below(3) {
             let name = &names[random.below(names.len() as u64) as usize];
             let length = copy.octets(name).len() as u64;

@@ -7,13 +7,12 @@ use standpipe_core::{
 };
 
 use super::{
-    commit, log,
+    commit, count, is_segment, log,
     model::Model,
     read_all,
     recovery::open,
     sim::{Random, SimDisk},
 };
-use crate::store::segment::segment_number;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn entries_of_any_span_are_read_back_while_they_move_and_when_opened_again() {
@@ -62,13 +61,7 @@ async fn batches_of_many_offsets_move_once_each() {
             store.submit(commit(Durability::Disk, vec![trim])).unwrap();
         }
     }
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| segment_number(name).is_some())
-            .count()
-            > 1
-    });
+    disk.wait(|names| count(names, is_segment) > 0);
     for reopened in [false, true] {
         let store = if reopened { open(&disk) } else { store.clone() };
         let entries = read_all(&store, log(1), Offset(60 * 50 + 7)).await;

@@ -6,7 +6,7 @@ use standpipe_core::{
     store::{Durability, Op, Store},
 };
 
-use super::{ALL, append, commit, log, read_all, recovery::open, sim::SimDisk};
+use super::{ALL, append, commit, count, is_journal, log, read_all, recovery::open, sim::SimDisk};
 
 #[tokio::test]
 async fn a_failed_write_refuses_until_it_works_again() {
@@ -161,21 +161,9 @@ async fn a_checkpoint_that_did_not_fit_is_written_once_it_does() {
         let seq = submitted.unwrap().seq;
         store.durable(seq, Durability::Disk).await.unwrap();
     }
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| name.ends_with(".journal"))
-            .count()
-            > 4
-    });
+    disk.wait(|names| count(names, is_journal) > 4);
     disk.fail_checkpoints(false);
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| name.ends_with(".journal"))
-            .count()
-            <= 3
-    });
+    disk.wait(|names| count(names, is_journal) <= 3);
     assert_eq!(read_all(&store, log(1), Offset::ZERO).await.len(), 400);
     store.close().await.unwrap();
     assert_eq!(

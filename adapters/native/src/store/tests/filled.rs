@@ -11,8 +11,8 @@ use standpipe_core::{
 };
 use uuid::Uuid;
 
-use super::{commit, log, sim::Random};
-use crate::store::{NativeStore, StoreOptions, position::journal_number, segment::segment_number};
+use super::{commit, count, is_journal, is_segment, log, sim::Random};
+use crate::store::{NativeStore, StoreOptions};
 
 const LOGS: u128 = 40;
 
@@ -153,12 +153,12 @@ async fn settle(path: &Path, octets: u64) {
     loop {
         let store: Arc<NativeStore> = NativeStore::open(path, options(octets)).unwrap();
         let names = fs_names(path);
-        let journals = names.iter().filter(|name| journal_number(name).is_some());
-        let settled = journals.count() as u64 * 2 * u64::from(options(octets).file_size)
-            <= options(octets).journal_bytes;
+        let journals = count(&names, is_journal) as u64;
+        let settled =
+            journals * 2 * u64::from(options(octets).file_size) <= options(octets).journal_bytes;
         store.close().await.unwrap();
         if settled {
-            assert!(names.iter().any(|name| segment_number(name).is_some()));
+            assert!(names.iter().any(|name| is_segment(name)));
             return;
         }
     }

@@ -10,7 +10,7 @@ use standpipe_core::{
 };
 
 use super::{
-    ALL, append, commit, log, read_all,
+    ALL, append, commit, count, is_segment, log, read_all,
     recovery::{open, small},
     sim::SimDisk,
 };
@@ -18,7 +18,6 @@ use crate::store::{
     NativeStore,
     inspect::{Inspection, Severity},
     position::journal_name,
-    segment::segment_number,
 };
 
 const SPAN: u64 = 10;
@@ -87,11 +86,7 @@ async fn flush(store: &NativeStore, disk: &SimDisk) {
         store.durable(seq, Durability::Disk).await.unwrap();
     }
     disk.wait(|names| !names.contains(&journal_name(1)));
-    assert!(
-        disk.file_names()
-            .iter()
-            .any(|name| segment_number(name).is_some())
-    );
+    assert!(count(&disk.file_names(), is_segment) > 0);
 }
 
 #[tokio::test]
@@ -168,7 +163,7 @@ async fn a_lost_segment_is_told_and_the_rest_is_served() {
     flush(&store, &disk).await;
     store.close().await.unwrap();
     let names = disk.file_names();
-    let segment = names.iter().find(|name| segment_number(name).is_some());
+    let segment = names.iter().find(|name| is_segment(name));
     let segment = segment.unwrap();
     let end = disk.octets(segment).len();
     (end - 60..end - 57).for_each(|octet| disk.flip(segment, octet));

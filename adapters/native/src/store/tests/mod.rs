@@ -25,7 +25,7 @@ use standpipe_core::{
 };
 use uuid::Uuid;
 
-use super::NativeStore;
+use super::{NativeStore, position::journal_number, segment::segment_number};
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     bytes: usize::MAX,
@@ -44,6 +44,19 @@ pub(super) fn append(log: LogId, body: impl Into<Bytes>) -> Op {
         log,
         draft: Draft::single(Format::NATIVE, body.into()),
     }
+}
+
+pub(super) fn is_segment(name: &str) -> bool {
+    segment_number(name).is_some()
+}
+
+pub(super) fn is_journal(name: &str) -> bool {
+    journal_number(name).is_some()
+}
+
+/// How many of the names are of a kind.
+pub(super) fn count(names: &[String], kind: fn(&str) -> bool) -> usize {
+    names.iter().filter(|name| kind(name)).count()
 }
 
 /// Everything that a log holds from `from` on.

@@ -8,11 +8,11 @@ use standpipe_core::{
 };
 
 use super::{
-    append, commit, log, read_all,
+    append, commit, count, is_segment, log, read_all,
     recovery::{open, small},
     sim::SimDisk,
 };
-use crate::store::{NativeStore, segment::segment_number};
+use crate::store::NativeStore;
 
 /// Appends `count` entries of 100 octets to each of two logs, and waits until they are on disk.
 async fn fill(store: &NativeStore, count: u32) {
@@ -27,11 +27,7 @@ async fn fill(store: &NativeStore, count: u32) {
 }
 
 fn segments(disk: &SimDisk) -> usize {
-    let names = disk.file_names();
-    names
-        .iter()
-        .filter(|name| segment_number(name).is_some())
-        .count()
+    count(&disk.file_names(), is_segment)
 }
 
 #[tokio::test]
@@ -39,7 +35,7 @@ async fn older_files_become_segments_and_all_of_it_is_still_read() {
     let disk = SimDisk::default();
     let store = open(&disk);
     fill(&store, 1000).await;
-    disk.wait(|names| names.iter().any(|name| segment_number(name).is_some()));
+    disk.wait(|names| names.iter().any(|name| is_segment(name)));
     assert!(disk.file_names().len() < 20, "{:?}", disk.file_names());
     for reopened in [false, true] {
         let store = if reopened { open(&disk) } else { store.clone() };
@@ -80,13 +76,7 @@ async fn one_entry_that_is_kept_pins_one_segment() {
     let disk = SimDisk::default();
     let store = open(&disk);
     fill(&store, 2000).await;
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| segment_number(name).is_some())
-            .count()
-            > 5
-    });
+    disk.wait(|names| count(names, is_segment) > 5);
     let range = Offset(1)..Offset(2000);
     let ops = vec![
         Op::Forget { log: log(1), range },
@@ -96,13 +86,7 @@ async fn one_entry_that_is_kept_pins_one_segment() {
         },
     ];
     store.submit(commit(Durability::Disk, ops)).unwrap();
-    disk.wait(|names| {
-        names
-            .iter()
-            .filter(|name| segment_number(name).is_some())
-            .count()
-            <= 1
-    });
+    disk.wait(|names| count(names, is_segment) <= 1);
     for _ in 0..2 {
         let first = read_all(&store, log(1), Offset::ZERO).await;
         assert_eq!(first[0].base_offset, Offset::ZERO);
@@ -136,7 +120,7 @@ async fn trim_points_and_look_up_by_time_reach_into_segments() {
     let store = open(&disk);
     let before = Millis::now();
     fill(&store, 1000).await;
-    disk.wait(|names| names.iter().any(|name| segment_number(name).is_some()));
+    disk.wait(|names| names.iter().any(|name| is_segment(name)));
     let kept = store
         .trim_point(log(1), Keep::Octets(30_000))
         .await

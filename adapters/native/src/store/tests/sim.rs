@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, IoSlice},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -11,6 +12,9 @@ use parking_lot::{Condvar, Mutex};
 use crate::store::vfs::{Disk, File};
 
 const PAGE: usize = 4096;
+
+/// A store that has not come to an end by then never does.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A disk in memory that can be cut off, and told to fail.
 #[derive(Clone, Default)]
@@ -178,11 +182,17 @@ impl SimDisk {
         self.0.state.lock().files.keys().cloned().collect()
     }
 
-    /// Waits until the names are as wanted.
+    /// Waits until the names are as wanted; fails where they never are.
     pub(super) fn wait(&self, wanted: impl Fn(&[String]) -> bool) {
+        let until = Instant::now() + PATIENCE;
         let mut state = self.0.state.lock();
-        while !wanted(&state.files.keys().cloned().collect::<Vec<_>>()) {
-            self.0.changed.wait(&mut state);
+        loop {
+            let names: Vec<_> = state.files.keys().cloned().collect();
+            if wanted(&names) {
+                return;
+            }
+            let waited = self.0.changed.wait_until(&mut state, until);
+            assert!(!waited.timed_out(), "it stays at {names:?}");
         }
     }
 
