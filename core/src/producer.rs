@@ -40,6 +40,19 @@ pub struct Batch {
     pub appended: Millis,
 }
 
+/// A producer, and the batch that it appended last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its number.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The last sequence number that it used; -1 where a crash took all of its batches.
+    pub last_sequence: i32,
+    /// When it appended last; `None` likewise.
+    pub last_append: Option<Millis>,
+}
+
 /// What a batch's stamp says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sequence {
@@ -108,6 +121,22 @@ impl Producers {
         Some(id)
     }
 
+    /// All producers, by id.
+    pub fn active(&self) -> Vec<ActiveProducer> {
+        let producers = self.0.iter().map(|(id, producer)| {
+            let last = producer.batches.back();
+            ActiveProducer {
+                id: *id,
+                epoch: producer.epoch,
+                last_sequence: last.map_or(-1, Batch::last_sequence),
+                last_append: last.map(|batch| batch.appended),
+            }
+        });
+        let mut producers: Vec<_> = producers.collect();
+        producers.sort_unstable_by_key(|producer| producer.id);
+        producers
+    }
+
     /// Takes up a producer's state as [`Producers::appended`] returned it. Batches at or beyond
     /// `end` did not survive and are forgotten.
     ///
@@ -159,10 +188,18 @@ impl Producer {
 }
 
 impl Batch {
-    /// Sequence numbers wrap from 2^31 - 1 to 0.
+    fn last_sequence(&self) -> i32 {
+        self.sequence_after(i64::from(self.count) - 1)
+    }
+
     fn next_sequence(&self) -> i32 {
-        let next = i64::from(self.sequence) + i64::from(self.count);
-        i32::try_from(next % (i64::from(i32::MAX) + 1)).expect("a remainder of 2^31")
+        self.sequence_after(i64::from(self.count))
+    }
+
+    /// Sequence numbers wrap from 2^31 - 1 to 0.
+    fn sequence_after(&self, messages: i64) -> i32 {
+        let sequence = i64::from(self.sequence) + messages;
+        i32::try_from(sequence.rem_euclid(i64::from(i32::MAX) + 1)).expect("a remainder of 2^31")
     }
 }
 
@@ -214,9 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn producers_are_told_with_the_last_sequence_number_that_they_used() {
+        let mut producers = Producers::default();
+        assert_eq!(producers.active(), []);
+        append(&mut producers, 2, 0, 100);
+        append(&mut producers, 2, 10, 110);
+        let active = ActiveProducer {
+            id: 7,
+            epoch: 2,
+            last_sequence: 19,
+            last_append: Some(Millis(1)),
+        };
+        assert_eq!(producers.active(), [active]);
+    }
+
+    #[test]
     fn sequence_numbers_wrap() {
         let mut producers = Producers::default();
         append(&mut producers, 0, i32::MAX - 4, 0);
+        assert_eq!(producers.active()[0].last_sequence, 4);
         assert_eq!(producers.check(stamp(0, 5), 1), Sequence::Next);
     }
 

@@ -73,6 +73,7 @@ impl Broker {
     /// See [`AppendError`]; nothing was appended then.
     pub fn append(&self, append: Append<'_>) -> Result<Appended, AppendError> {
         self.check_size(&append.draft)?;
+        append.topic.check_fits(&append.draft)?;
         self.check_keyed(append.topic, &append.draft)
             .map_err(AppendError::Keyless)?;
         let stop = Stop {

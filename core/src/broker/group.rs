@@ -100,6 +100,40 @@ impl Broker {
         offsets
     }
 
+    /// Takes back what a group has committed on partitions, as if it never had; on disk when this
+    /// returns. What it has not committed, or is not there, is passed over.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete_group_offsets(
+        &self,
+        namespace: &str,
+        group: &str,
+        partitions: &[(String, PartitionId)],
+    ) -> Result<()> {
+        let (mut memory, mut ops) = (Vec::new(), Vec::new());
+        for (topic, partition) in partitions {
+            let Some(topic) = self.topic(namespace, topic) else {
+                continue;
+            };
+            let subscription = topic.subscription(group);
+            let Some(subscription) = subscription.filter(|s| s.mode() == Mode::Positional) else {
+                continue;
+            };
+            let mut state = subscription.state.lock();
+            state.dispatcher.unmark(*partition);
+            subscription.update_held(&state, *partition);
+            let cursor = subscription.cursor_id(*partition);
+            let to = if topic.lives_in_memory() {
+                &mut memory
+            } else {
+                &mut ops
+            };
+            to.push(Op::DropCursor { cursor });
+        }
+        self.commit_groups(memory, ops)?.wait().await
+    }
+
     /// The names of positional groups that have committed something.
     pub fn groups(&self, namespace: &str) -> BTreeSet<Arc<str>> {
         let subscriptions = self

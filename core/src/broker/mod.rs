@@ -38,6 +38,7 @@ mod tests;
 mod timekeeper;
 mod topic;
 mod topics;
+mod trim;
 
 pub use admission::Admission;
 pub use append::{Append, AppendError, Appended};

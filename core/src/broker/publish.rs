@@ -73,7 +73,7 @@ impl Broker {
     ///
     /// # Errors
     /// `NotFound` for a topic or exchange that does not exist, `Denied` for an internal exchange,
-    /// `TooLarge` above the message size limit, `Invalid` without a key to a compacted topic, and the
+    /// `TooLarge` above the limit of message size, a topic's or the broker's, `Invalid` without a key to a compacted topic, and the
     /// store's: then nothing was published.
     pub fn publish(&self, publish: Publish<'_>) -> Result<Published> {
         self.check_size(&publish.draft)?;
@@ -87,6 +87,7 @@ impl Broker {
         };
         let (at, routed) = (first.at, stops.len());
         for stop in &stops {
+            stop.topic.check_fits(&publish.draft)?;
             self.check_keyed(&stop.topic, &publish.draft)?;
         }
         let level = publish.durability.unwrap_or_else(|| default_level(&stops));

@@ -1,5 +1,7 @@
 //! What a topic is declared as.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Retention;
@@ -26,6 +28,13 @@ pub struct TopicSpec {
     pub durability: Durability,
     /// Who asked for it.
     pub origin: Origin,
+    /// Octets of one message or producer's batch at most, where that is less than the broker's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_bytes: Option<usize>,
+    /// What a protocol's admin set under that protocol's own names, to be read back by it. It means
+    /// nothing to the broker.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, String>,
 }
 
 /// Which verb brought a topic into being.
@@ -62,6 +71,8 @@ impl TopicSpec {
             retention: Retention::default(),
             durability: Durability::Disk,
             origin: Origin::Topic,
+            message_bytes: None,
+            notes: BTreeMap::new(),
         }
     }
 

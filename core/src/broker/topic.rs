@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Lifetime, Retention, Subscription, TopicSpec, partition::Partition};
 use crate::{
-    entry::Entry,
+    entry::{Draft, Entry},
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId, TopicId},
+    producer::ActiveProducer,
     store::{Durability, ReadLimit, Store},
     wheel::Wheel,
 };
@@ -87,6 +88,11 @@ impl Topic {
     /// What a publish survives where its protocol is silent.
     pub fn durability(&self) -> Durability {
         self.spec.read().durability
+    }
+
+    /// Octets of one message or producer's batch at most, where it has a limit of its own.
+    pub fn message_bytes(&self) -> Option<usize> {
+        self.spec.read().message_bytes
     }
 
     /// How long it exists.
@@ -185,6 +191,14 @@ impl Topic {
         Ok(entries)
     }
 
+    /// The idempotent producers that have appended to a partition and are remembered, by id.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such partition.
+    pub fn producers(&self, partition: PartitionId) -> Result<Vec<ActiveProducer>> {
+        Ok(self.partition(partition)?.tail.lock().active())
+    }
+
     /// Returns once the partition's stable end lies beyond `beyond`, or the topic is gone. Cancel-safe.
     pub async fn changed(&self, partition: PartitionId, beyond: Offset) {
         let Ok(partition) = self.partition(partition) else {
@@ -232,6 +246,20 @@ impl Topic {
             })
     }
 
+    /// # Errors
+    /// `TooLarge` above the topic's own limit of message size.
+    pub(super) fn check_fits(&self, draft: &Draft) -> Result<()> {
+        let size = draft.body.len();
+        match self.message_bytes() {
+            Some(limit) if size > limit => {
+                let name = &self.name;
+                let message = format!("{size} octets; the limit of topic `{name}` is {limit}");
+                Err(Error::new(ErrorKind::TooLarge, "publish", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what a damaged topic does not give: leases, which would settle what nobody has seen.
     pub(super) fn check_whole(&self) -> Result<()> {
         let partitions = self.partitions.read();
@@ -259,8 +287,8 @@ impl Topic {
         self.lifetime() != Lifetime::Permanent
     }
 
-    pub(super) fn set_retention(&self, retention: Retention) {
-        self.spec.write().retention = retention;
+    pub(super) fn set_spec(&self, spec: TopicSpec) {
+        *self.spec.write() = spec;
     }
 
     pub(super) fn set_partitions(&self, partitions: u32) {

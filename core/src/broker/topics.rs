@@ -146,8 +146,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Changes what a topic keeps; it is on disk when this returns, and trims from the next round
-    /// of housekeeping on.
+    /// Changes what a topic keeps: see [`Broker::alter_topic`].
     ///
     /// # Errors
     /// `NotFound`, and the store's.
@@ -157,21 +156,50 @@ impl Broker {
         name: &str,
         retention: Retention,
     ) -> Result<()> {
+        let change = |spec: &mut TopicSpec| {
+            spec.retention = retention;
+            Ok(())
+        };
+        self.alter_topic(namespace, name, change).await
+    }
+
+    /// Changes a topic's retention, its limit of message size, and notes, whole or not at all;
+    /// nothing else of what `change` does to the specification holds. It is on disk when this
+    /// returns, and trims from the next round of housekeeping on.
+    ///
+    /// # Errors
+    /// `NotFound`, what `change` refuses, and the store's.
+    pub async fn alter_topic<E: From<Error>>(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut TopicSpec) -> Result<(), E>,
+    ) -> Result<(), E> {
         let _admin = self.inner.admin.lock().await;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
+        let before = topic.spec();
+        let mut changed = before.clone();
+        change(&mut changed)?;
+        let spec = TopicSpec {
+            retention: changed.retention,
+            message_bytes: changed.message_bytes,
+            notes: changed.notes,
+            ..before.clone()
+        };
+        if spec == before {
+            return Ok(());
+        }
         if !topic.lives_in_memory() {
-            let mut spec = topic.spec();
-            spec.retention = retention;
             let record = TopicRecord {
                 id: topic.id(),
-                spec,
+                spec: spec.clone(),
             };
             let key = catalog::named(catalog::TOPICS, namespace, name);
             self.commit_admin(vec![catalog::put(key, &record)]).await?;
         }
-        topic.set_retention(retention);
+        topic.set_spec(spec);
         Ok(())
     }
 

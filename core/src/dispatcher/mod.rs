@@ -204,6 +204,14 @@ impl Dispatcher {
         }
     }
 
+    /// Takes a client's commit back: the cursor is one that nobody has committed to; whoever calls
+    /// persists it.
+    pub fn unmark(&mut self, partition: PartitionId) {
+        if let Some(lane) = self.lane_mut(partition) {
+            lane.cursor = Cursor::starting_at(Offset::ZERO);
+        }
+    }
+
     /// Makes every horizon exact, for a clean stop.
     pub fn exact_horizons(&mut self) {
         for (index, lane) in self.lanes.iter_mut().enumerate() {

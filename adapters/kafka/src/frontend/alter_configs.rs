@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use standpipe_core::broker::{Retention, TopicSpec};
+use standpipe_core::{Error, broker::TopicSpec};
 
 use super::{
-    configs::TOPIC,
+    configs::{self, BROKER, TOPIC},
     failure::{Failure, failure_of},
     names,
     service::{Client, NAMESPACE},
@@ -31,13 +31,9 @@ pub(super) async fn replace(client: &Client, request: AlterConfigsRequest) -> Al
     for resource in request.resources {
         let (kind, name) = (resource.resource_type, resource.resource_name);
         let limits = client.broker().limits();
-        let named: HashSet<_> = resource.configs.iter().map(|one| &one.name).collect();
+        let named: Vec<_> = resource.configs.iter().map(|one| &*one.name).collect();
         let change = |spec: &mut TopicSpec| {
-            for name in settings::SETTABLE {
-                if !named.contains(&name.to_owned()) {
-                    settings::reset(spec, limits, name)?;
-                }
-            }
+            settings::reset_others(spec, limits, &named);
             let mut configs: Vec<_> = resource.configs.iter().collect();
             configs.sort_by_key(|one| settings::rank(&one.name));
             let mut configs = configs.into_iter();
@@ -60,24 +56,51 @@ pub(super) async fn increment(
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let (kind, name) = (resource.resource_type, resource.resource_name);
-        let mut seen = HashSet::new();
-        let change = |spec: &mut TopicSpec| {
-            let mut configs: Vec<_> = resource.configs.iter().collect();
-            configs.sort_by_key(|config| settings::rank(&config.name));
-            configs.into_iter().try_for_each(|config| {
-                if !seen.insert(&config.name) {
-                    let message = format!("{} stands more than once in the request", config.name);
-                    return Err((ErrorCode::InvalidRequest, message));
-                }
-                operate(client, spec, config)
-            })
+        let altered = match kind {
+            BROKER => forget(&name, &resource.configs),
+            _ => {
+                alter(client, kind, &name, request.validate_only, |spec| {
+                    operate_all(client, spec, &resource.configs)
+                })
+                .await
+            }
         };
-        let altered = alter(client, kind, &name, request.validate_only, change).await;
         responses.push(answer(kind, name, altered));
     }
     AlterConfigsResponse {
         responses,
         ..Default::default()
+    }
+}
+
+/// The order of a request says nothing, and each setting stands in it once.
+fn operate_all(
+    client: &Client,
+    spec: &mut TopicSpec,
+    configs: &[IncrementalConfig],
+) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    let mut configs: Vec<_> = configs.iter().collect();
+    configs.sort_by_key(|config| settings::rank(&config.name));
+    configs.into_iter().try_for_each(|config| {
+        if !seen.insert(&config.name) {
+            let message = format!("{} stands more than once in the request", config.name);
+            return Err((ErrorCode::InvalidRequest, message));
+        }
+        operate(client, spec, config)
+    })
+}
+
+/// Nothing was ever set on a broker this way, so that all can be deleted and nothing else done:
+/// `kafka-reassign-partitions --verify` deletes throttles.
+fn forget(name: &str, configs: &[IncrementalConfig]) -> Result<(), Failure> {
+    configs::check_broker(name)?;
+    match configs.iter().find(|one| one.config_operation != DELETE) {
+        None => Ok(()),
+        Some(config) => {
+            let message = format!("{}: settings of a broker cannot be altered", config.name);
+            Err((ErrorCode::InvalidRequest, message))
+        }
     }
 }
 
@@ -88,6 +111,10 @@ fn operate(
 ) -> Result<(), Failure> {
     let (limits, name) = (client.broker().limits(), &config.name);
     let value = config.value.as_deref();
+    if value.is_none() && config.config_operation != DELETE {
+        let message = format!("{name} without a value; DELETE (1) is the operation without one");
+        return Err((ErrorCode::InvalidRequest, message));
+    }
     match config.config_operation {
         SET => settings::set(spec, limits, name, value),
         DELETE => settings::reset(spec, limits, name),
@@ -118,16 +145,21 @@ async fn alter(
         let message = format!("no topic `{name}`");
         (ErrorCode::UnknownTopicOrPartition, message)
     })?;
-    let mut spec = topic.spec();
-    let before: Retention = spec.retention;
-    change(&mut spec)?;
-    if validate_only || spec.retention == before {
-        return Ok(());
+    if validate_only {
+        return change(&mut topic.spec());
     }
-    let altered = client
-        .broker()
-        .set_retention(NAMESPACE, name, spec.retention);
-    altered.await.map_err(|error| failure_of(&error))
+    let change = |spec: &mut TopicSpec| change(spec).map_err(Refused);
+    let altered = client.broker().alter_topic(NAMESPACE, name, change).await;
+    altered.map_err(|Refused(failure)| failure)
+}
+
+/// A failure, as the broker's call can give it back beside its own.
+struct Refused(Failure);
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(failure_of(&error))
+    }
 }
 
 fn answer(kind: i8, name: String, altered: Result<(), Failure>) -> AlteredResource {

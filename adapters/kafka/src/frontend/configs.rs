@@ -19,7 +19,8 @@ use crate::codec::{
 
 /// The resource type of a topic.
 pub(super) const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+/// That of a broker; without a name it is all of them.
+pub(super) const BROKER: i8 = 4;
 /// Set where the broker was started.
 const STATIC_BROKER: i8 = 4;
 
@@ -59,10 +60,9 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
             )
         }
         BROKER if name.is_empty() => (Vec::new(), STATIC_BROKER),
-        BROKER if *name == NODE.to_string() => (of_broker(client), STATIC_BROKER),
         BROKER => {
-            let message = format!("no broker {name}; there is {NODE}");
-            return Err((ErrorCode::InvalidRequest, message));
+            check_broker(name)?;
+            (of_broker(client), STATIC_BROKER)
         }
         other => {
             let message = format!("settings of resources of type {other} are not known");
@@ -77,7 +77,7 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
         DescribedConfig {
             name: setting.name.into(),
             value: Some(setting.value),
-            read_only: source == STATIC_BROKER || !settings::SETTABLE.contains(&setting.name),
+            read_only: setting.is_fixed,
             is_default: setting.is_default,
             config_source,
             config_type: setting.kind,
@@ -85,6 +85,16 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
         }
     });
     Ok(described.collect())
+}
+
+/// # Errors
+/// `INVALID_REQUEST` for a broker that there is not.
+pub(super) fn check_broker(name: &str) -> Result<(), Failure> {
+    if name.is_empty() || *name == NODE.to_string() {
+        return Ok(());
+    }
+    let message = format!("no broker {name}; there is {NODE}");
+    Err((ErrorCode::InvalidRequest, message))
 }
 
 fn of_broker(client: &Client) -> Vec<Setting> {
@@ -100,10 +110,11 @@ fn of_broker(client: &Client) -> Vec<Setting> {
         value,
         is_default: name != "advertised.listeners" && name != "broker.id",
         kind,
+        is_fixed: true,
     };
     vec![
         setting("advertised.listeners", listener, settings::STRING),
-        setting("auto.create.topics.enable", "true".into(), 1),
+        setting("auto.create.topics.enable", "true".into(), settings::BOOL),
         setting("broker.id", NODE.to_string(), settings::INT),
         setting("default.replication.factor", "1".into(), settings::INT),
         setting(

@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use futures::future::BoxFuture;
 
 use super::{
-    alter_configs, cluster, configs, groups, list_offsets, membership, metadata, offsets,
-    partitions, produce, producer_id, service::Client, topics,
+    alter_configs, cluster, configs, delete_records, groups, list_offsets, log_dirs, membership,
+    metadata, offset_delete, offsets, partitions, produce, producer_id, producers, replicas,
+    service::Client, topics,
 };
 use crate::{
     codec::{Malformed, Reader, Wire, api::ApiKey, header::RequestHeader},
@@ -128,6 +129,40 @@ async fn administer(
             &alter_configs::increment(client, Wire::read(body, v)?).await,
         ),
         ApiKey::DescribeCluster => now(header, &cluster::describe(client, Wire::read(body, v)?)),
+        _ => return look_after(client, header, body).await,
+    })
+}
+
+/// What an administrator asks about partitions and their copies.
+async fn look_after(
+    client: &Client,
+    header: &RequestHeader,
+    body: &mut Reader,
+) -> Result<Answer, Malformed> {
+    let v = header.version;
+    Ok(match header.key {
+        ApiKey::OffsetDelete => now(
+            header,
+            &offset_delete::answer(client, Wire::read(body, v)?).await,
+        ),
+        ApiKey::DeleteRecords => now(
+            header,
+            &delete_records::answer(client, Wire::read(body, v)?).await,
+        ),
+        ApiKey::DescribeLogDirs => now(
+            header,
+            &log_dirs::answer(client, Wire::read(body, v)?).await,
+        ),
+        ApiKey::ElectLeaders => now(header, &replicas::elect(client, Wire::read(body, v)?)),
+        ApiKey::AlterPartitionReassignments => {
+            now(header, &replicas::reassign(client, Wire::read(body, v)?))
+        }
+        ApiKey::ListPartitionReassignments => {
+            now(header, &replicas::ongoing(client, Wire::read(body, v)?))
+        }
+        ApiKey::DescribeProducers => {
+            now(header, &producers::describe(client, Wire::read(body, v)?))
+        }
         other => return Err(Malformed(format!("{other:?} is answered elsewhere"))),
     })
 }

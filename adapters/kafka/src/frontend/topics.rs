@@ -84,7 +84,7 @@ async fn create_one(
     let configs = settings.map(|setting| CreatedConfig {
         name: setting.name.into(),
         value: Some(setting.value),
-        read_only: !settings::SETTABLE.contains(&setting.name),
+        read_only: setting.is_fixed,
         config_source: if setting.is_default {
             DEFAULT
         } else {

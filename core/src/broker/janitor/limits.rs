@@ -28,10 +28,7 @@ impl Broker {
             if !self.submit_unless_gone(topic, trim).await? {
                 return Ok(());
             }
-            partition.trim(below);
-            for subscription in topic.subscriptions() {
-                subscription.lose_below(at, below);
-            }
+            topic.start_at(at, &partition, below);
         }
         Ok(())
     }

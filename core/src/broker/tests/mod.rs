@@ -1,10 +1,12 @@
 //! The broker from inside: what no adapter can bring about at will.
 
+mod altered;
 mod compact;
 mod durability;
 mod holes;
 mod retention;
 mod settled;
+mod trim;
 
 use std::sync::Arc;
 

@@ -58,13 +58,20 @@ apis! {
     ApiVersions = 18, 0..=4, flexible from 3;
     CreateTopics = 19, 0..=7, flexible from 5;
     DeleteTopics = 20, 0..=6, flexible from 4;
+    DeleteRecords = 21, 0..=2, flexible from 2;
     InitProducerId = 22, 0..=5, flexible from 2;
     DescribeConfigs = 32, 0..=4, flexible from 4;
     AlterConfigs = 33, 0..=2, flexible from 2;
+    DescribeLogDirs = 35, 0..=4, flexible from 2;
     CreatePartitions = 37, 0..=3, flexible from 2;
     DeleteGroups = 42, 0..=2, flexible from 2;
+    ElectLeaders = 43, 0..=2, flexible from 2;
     IncrementalAlterConfigs = 44, 0..=1, flexible from 1;
+    AlterPartitionReassignments = 45, 0..=0, flexible from 0;
+    ListPartitionReassignments = 46, 0..=0, flexible from 0;
+    OffsetDelete = 47, 0..=0, flexible from 1;
     DescribeCluster = 60, 0..=1, flexible from 0;
+    DescribeProducers = 61, 0..=0, flexible from 0;
 }
 
 impl ApiKey {

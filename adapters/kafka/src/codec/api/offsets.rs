@@ -97,4 +97,28 @@ message! {
         metadata: Option<String> = Some(String::new()), 0..;
         error_code: i16, 0..;
     }
+
+    /// Takes back what a group has committed.
+    OffsetDeleteRequest {
+        group_id: String, 0..;
+        topics: Vec<OffsetDeleteTopic>, 0..;
+    }
+
+    /// A topic.
+    OffsetDeleteTopic {
+        name: String, 0..;
+        partitions: Vec<OffsetDeletePartition>, 0..;
+    }
+
+    /// A partition.
+    OffsetDeletePartition {
+        partition_index: i32, 0..;
+    }
+
+    /// What was taken back.
+    OffsetDeleteResponse {
+        error_code: i16, 0..;
+        throttle_time_ms: i32, 0..;
+        topics: Vec<CommittedTopic>, 0..;
+    }
 }

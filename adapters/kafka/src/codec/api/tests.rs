@@ -3,8 +3,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    ApiKey, configs::*, coordinator::*, fetch::*, groups::*, list_offsets::*, membership::*,
-    metadata::*, offsets::*, produce::*, topics::*,
+    ApiKey, configs::*, coordinator::*, delete_records::*, fetch::*, groups::*, list_offsets::*,
+    log_dirs::*, membership::*, metadata::*, offsets::*, produce::*, producers::*, replicas::*,
+    topics::*,
 };
 use crate::codec::{Malformed, Reader, Wire, Writer, header::RequestHeader};
 
@@ -46,6 +47,13 @@ fn read_any(key: ApiKey, version: i16, body: Bytes) -> Result<(), Malformed> {
         ApiKey::CreatePartitions => read!(CreatePartitionsRequest),
         ApiKey::DeleteGroups => read!(DeleteGroupsRequest),
         ApiKey::DescribeCluster => read!(DescribeClusterRequest),
+        ApiKey::DeleteRecords => read!(DeleteRecordsRequest),
+        ApiKey::DescribeLogDirs => read!(DescribeLogDirsRequest),
+        ApiKey::ElectLeaders => read!(ElectLeadersRequest),
+        ApiKey::AlterPartitionReassignments => read!(AlterPartitionReassignmentsRequest),
+        ApiKey::ListPartitionReassignments => read!(ListPartitionReassignmentsRequest),
+        ApiKey::OffsetDelete => read!(OffsetDeleteRequest),
+        ApiKey::DescribeProducers => read!(DescribeProducersRequest),
     }
 }
 

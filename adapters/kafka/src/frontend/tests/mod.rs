@@ -1,8 +1,11 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
 mod holes;
+mod offsets;
+mod partitions;
 mod retention;
 mod sessions;
+mod settings;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

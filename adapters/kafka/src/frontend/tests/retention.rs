@@ -12,7 +12,11 @@ use crate::codec::{
     records::{BatchBuilder, Record},
 };
 
-async fn create(socket: &mut TcpStream, name: &str, configs: &[(&str, &str)]) -> CreatedTopic {
+pub(super) async fn create(
+    socket: &mut TcpStream,
+    name: &str,
+    configs: &[(&str, &str)],
+) -> CreatedTopic {
     let configs = configs.iter().map(|(name, value)| CreatableConfig {
         name: (*name).into(),
         value: Some((*value).into()),
@@ -32,7 +36,7 @@ async fn create(socket: &mut TcpStream, name: &str, configs: &[(&str, &str)]) ->
 }
 
 /// Values of settings, and whether each is the default.
-async fn described(socket: &mut TcpStream, names: &[&str]) -> Vec<(String, bool)> {
+pub(super) async fn described(socket: &mut TcpStream, names: &[&str]) -> Vec<(String, bool)> {
     let keys = names.iter().map(|name| (*name).to_owned()).collect();
     let asked = DescribeConfigsRequest {
         resources: vec![ConfigResource {
@@ -49,7 +53,7 @@ async fn described(socket: &mut TcpStream, names: &[&str]) -> Vec<(String, bool)
         .collect()
 }
 
-async fn change(
+pub(super) async fn change(
     socket: &mut TcpStream,
     name: &str,
     operation: i8,
@@ -118,11 +122,10 @@ async fn what_is_not_implemented_is_refused_by_name() {
     for (name, value) in [
         ("cleanup.policy", "compress"),
         ("cleanup.policy", ""),
-        ("delete.retention.ms", "1000"),
+        ("delete.retention.ms", "-1"),
         ("min.cleanable.dirty.ratio", "2"),
         ("retention.bytes", "-2"),
         ("retention.ms", "7d"),
-        ("segment.bytes", "1000"),
     ] {
         let refused = create(&mut socket, "t", &[(name, value)]).await;
         assert_eq!(refused.error_code, ErrorCode::InvalidConfig.number());
@@ -217,10 +220,30 @@ async fn a_compacted_topic_is_created_described_and_changed_in_any_order() {
     assert_eq!(said, [("compact,delete".to_owned(), false)]);
     change(&mut socket, "cleanup.policy", 3, Some("compact")).await;
     assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+    let said = described(&mut socket, &["delete.retention.ms"]).await;
+    assert_eq!(said, [("1000".to_owned(), false)], "for when it is again");
+    change(&mut socket, "delete.retention.ms", 1, None).await;
     change(&mut socket, "cleanup.policy", 2, Some("compact")).await;
-    assert_eq!(topic.retention().to_string(), "compact,5s");
+    let words = "compact,lag=10ms,dirty=0.01,5s";
+    assert_eq!(topic.retention().to_string(), words);
     change(&mut socket, "cleanup.policy", 1, None).await;
     assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+}
+
+#[tokio::test]
+async fn how_it_would_be_compacted_can_be_said_before_it_is() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let settings = [
+        ("delete.retention.ms", "1000"),
+        ("cleanup.policy", "delete"),
+    ];
+    let created = create(&mut socket, "t", &settings).await;
+    assert_eq!(created.error_code, 0, "{created:?}");
+    let topic = served.broker.topic(NAMESPACE, "t").unwrap();
+    assert_eq!(topic.retention(), Retention::Time { ms: WEEK });
+    change(&mut socket, "cleanup.policy", 0, Some("compact")).await;
+    assert_eq!(topic.retention().to_string(), "compact,grace=1s");
 }
 
 #[tokio::test]

@@ -1,0 +1,46 @@
+//! DescribeLogDirs.
+
+use crate::codec::message;
+
+message! {
+    /// Asks how much partitions take on disk; null topics are all of them.
+    DescribeLogDirsRequest {
+        topics: Option<Vec<SizedTopic>>, 0..;
+    }
+
+    /// A topic, and the partitions asked for.
+    SizedTopic {
+        topic: String, 0..;
+        partitions: Vec<i32>, 0..;
+    }
+
+    /// What lies where.
+    DescribeLogDirsResponse {
+        throttle_time_ms: i32, 0..;
+        error_code: i16, 3..;
+        results: Vec<LogDir>, 0..;
+    }
+
+    /// A folder with logs; -1 octets are not known.
+    LogDir {
+        error_code: i16, 0..;
+        log_dir: String, 0..;
+        topics: Vec<LogDirTopic>, 0..;
+        total_bytes: i64 = -1, 4..;
+        usable_bytes: i64 = -1, 4..;
+    }
+
+    /// A topic in it.
+    LogDirTopic {
+        name: String, 0..;
+        partitions: Vec<LogDirPartition>, 0..;
+    }
+
+    /// A partition in it.
+    LogDirPartition {
+        partition_index: i32, 0..;
+        partition_size: i64, 0..;
+        offset_lag: i64, 0..;
+        is_future_key: bool, 0..;
+    }
+}
