@@ -1,6 +1,10 @@
 //! One channel: what it holds, and which method goes where.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
 
 use parking_lot::Mutex;
 use standpipe_core::{
@@ -14,6 +18,7 @@ use super::{
     consume::Consumer,
     content::{Incoming, Progress, Publishing},
     output::Output,
+    promises::Promises,
     refusal::{Handled, Refusal},
     settle::{Settling, refused},
     unacked::Unacked,
@@ -46,6 +51,7 @@ pub(super) struct Channel {
     pub(super) owner: OwnerId,
     pub(super) lane: LaneId,
     pub(super) confirms: Option<Confirms>,
+    pub(super) promises: Promises,
     pub(super) settling: Settling,
     pub(super) last_queue: Option<String>,
     /// Prefetch of consumers to come; 0 is no limit.
@@ -74,6 +80,7 @@ impl Channel {
             owner,
             lane: LaneId(owner.0),
             confirms: None,
+            promises: Promises::default(),
             settling: Settling::default(),
             last_queue: None,
             prefetch: 0,
@@ -144,6 +151,7 @@ impl Channel {
             }
             Method::ChannelClose { .. } => return Ok(Then::Close),
             other => {
+                self.promises.check()?;
                 self.settling.flush()?;
                 self.rare(other).await?;
             }
@@ -196,6 +204,21 @@ impl Channel {
                 _ => Err(Refusal::command_invalid("unimplemented method")),
             },
         }
+    }
+
+    /// Ready once what was published so far is visible, or is known to be lost.
+    pub(super) fn poll_published(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.promises.poll_kept(context));
+        match &self.confirms {
+            Some(confirms) => confirms.poll_answered(context),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Whether the channel published something that is not visible yet.
+    pub(super) fn is_publishing(&mut self) -> bool {
+        self.poll_published(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
     }
 
     /// Answers, once everything that was settled before is persisted.

@@ -1,6 +1,6 @@
 //! One connection, from accept to close.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll};
 
 use parking_lot::Mutex;
 use standpipe_core::{broker::Broker, dispatcher::OwnerId, message::Text};
@@ -18,7 +18,9 @@ use super::{
     channel::{Channel, Shared, Then},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
     output::Output,
+    parked::Parked,
     refusal::{Closes, Handled, Refusal},
+    slot::{Slot, method_id, must_wait},
     source::Source,
     writer::write_all,
 };
@@ -130,14 +132,6 @@ enum Ended {
     Refused(Refusal, (u16, u16)),
 }
 
-/// A channel number in use.
-#[derive(Debug)]
-enum Slot {
-    Open(Box<Channel>),
-    /// Closed by us; frames are ignored until the client has seen that.
-    Closing,
-}
-
 struct Connection {
     source: Source,
     output: Arc<Output>,
@@ -145,6 +139,7 @@ struct Connection {
     owner: OwnerId,
     agreed: Agreed,
     channels: HashMap<u16, Slot>,
+    parked: Parked,
     blocked: Blocked,
     /// Class and method of the frame in hand, for `close`.
     method: (u16, u16),
@@ -160,6 +155,7 @@ impl Connection {
             owner: broker.new_owner(),
             agreed,
             channels: HashMap::new(),
+            parked: Parked::default(),
             method: (0, 0),
         }
     }
@@ -189,12 +185,17 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, in time and only while the client reads what it is answered.
+    /// Reads what is there, in time and only while the client reads what it is answered; returns
+    /// without that when a parked channel may go on. Cancel-safe.
     async fn read(&mut self) -> io::Result<bool> {
         let (source, output) = (&mut self.source, &self.output);
+        let (parked, channels) = (&self.parked, &mut self.channels);
         let read = async {
             output.room_for_replies().await;
-            source.fill().await
+            tokio::select! {
+                () = any_published(parked, channels) => Ok(true),
+                more = source.fill(), if parked.has_room() => more,
+            }
         };
         let Some(interval) = self.agreed.heartbeat else {
             return read.await;
@@ -209,21 +210,54 @@ impl Connection {
         }
     }
 
-    /// Handles every whole frame that was read.
+    /// Handles every whole frame that was read, but for those that must wait.
     async fn frames(&mut self) -> Handled<Option<Ended>> {
+        self.unpark().await?;
         self.method = (0, 0);
         while let Some(frame) = self.source.next()? {
-            self.method = method_id(&frame);
             let id = frame.channel;
-            let handled = match id {
-                0 => self.connection_frame(frame)?,
-                _ => self.channel_frame(frame).await?,
-            };
-            if handled.is_some() {
-                return Ok(handled);
+            if id == 0 {
+                self.method = method_id(&frame);
+                let ended = self.connection_frame(frame)?;
+                if ended.is_some() {
+                    return Ok(ended);
+                }
+            } else if self.parked.holds(id) || must_wait(&mut self.channels, &frame) {
+                self.parked.push(frame);
+            } else {
+                self.channel_frame(frame).await?;
             }
         }
         self.flush().await
+    }
+
+    /// Handles parked frames, as far as what they wait for is there.
+    async fn unpark(&mut self) -> Handled {
+        let parked: Vec<_> = self.parked.channels().collect();
+        for id in parked {
+            while let Some(frame) = self.parked.first(id) {
+                if must_wait(&mut self.channels, frame) {
+                    break;
+                }
+                if let Some(frame) = self.parked.take(id) {
+                    self.channel_frame(frame).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all that the client published before it left is visible, and handles the rest.
+    async fn settle_parked(&mut self) -> Handled {
+        loop {
+            for slot in self.channels.values_mut() {
+                poll_fn(|context| slot.poll_published(context)).await;
+            }
+            if self.parked.channels().next().is_none() {
+                return Ok(());
+            }
+            self.unpark().await?;
+        }
     }
 
     /// Hands the settlements of this round to the broker.
@@ -269,8 +303,9 @@ impl Connection {
         }
     }
 
-    async fn channel_frame(&mut self, frame: Frame) -> Handled<Option<Ended>> {
+    async fn channel_frame(&mut self, frame: Frame) -> Handled {
         let id = frame.channel;
+        self.method = method_id(&frame);
         if frame.kind == FrameKind::Heartbeat {
             return Err(Refusal::unexpected_frame("type 8, all octets = <<>>"));
         }
@@ -288,7 +323,7 @@ impl Connection {
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn open(&mut self, frame: Frame) -> Handled {
@@ -382,6 +417,11 @@ impl Connection {
 
     /// Ends the channels, then the connection, and tells the client where it listens.
     async fn finish(mut self, ended: Ended, peer: SocketAddr) {
+        if matches!(ended, Ended::Closed | Ended::Gone(_))
+            && let Err(refusal) = self.settle_parked().await
+        {
+            tracing::warn!(%peer, refusal = refusal.text, "refused after the client left");
+        }
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot
                 && let Err(refusal) = channel.end().await
@@ -403,20 +443,28 @@ impl Connection {
     }
 }
 
+/// Waits until a parked channel may go on; for ever where none is parked. Cancel-safe.
+async fn any_published(parked: &Parked, channels: &mut HashMap<u16, Slot>) {
+    poll_fn(|context| {
+        let mut waiting = parked.channels();
+        let goes_on = waiting.any(|id| {
+            let slot = channels.get_mut(&id);
+            slot.is_none_or(|slot| slot.poll_published(context).is_ready())
+        });
+        if goes_on {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 fn close(refusal: &Refusal, (class, method): (u16, u16)) -> Method {
     Method::ConnectionClose {
         code: refusal.code,
         text: Text::from(refusal.text.as_str()),
         class,
         method,
-    }
-}
-
-fn method_id(frame: &Frame) -> (u16, u16) {
-    match (frame.kind, frame.payload.first_chunk::<4>()) {
-        (FrameKind::Method, Some([a, b, c, d])) => {
-            (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
-        }
-        _ => (0, 0),
     }
 }

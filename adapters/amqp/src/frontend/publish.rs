@@ -60,7 +60,7 @@ impl Channel {
 
     /// The return comes before the confirm, as RabbitMQ documents it.
     fn answer(
-        &self,
+        &mut self,
         published: standpipe_core::Result<Published>,
         publishing: &Publishing,
         returned: Option<Bytes>,
@@ -72,12 +72,14 @@ impl Channel {
                 }
                 Ok(published.confirm)
             }
-            // Without confirms, the channel's end is the only way to say that the store refused.
-            Err(error) if refuses(&error) || self.confirms.is_none() => return Err(error.into()),
+            Err(error) if refuses(&error) => return Err(error.into()),
             Err(error) => Err(error),
         };
-        if let Some(confirms) = &self.confirms {
-            confirms.published(taken);
+        match (&mut self.confirms, taken) {
+            (Some(confirms), taken) => confirms.published(taken),
+            (None, Ok(promise)) => self.promises.made(promise)?,
+            // The channel's end is the only way to say that the store refused.
+            (None, Err(error)) => return Err(error.into()),
         }
         Ok(())
     }

@@ -5,3 +5,5 @@ mod blocked;
 mod client_view;
 mod harness;
 mod login;
+mod store;
+mod visible;
