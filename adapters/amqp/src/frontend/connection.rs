@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FAREWELL, HANDSHAKE_DEADLINE,
+    FAREWELL, HANDSHAKE_DEADLINE, SILENCE,
     blocked::Blocked,
     channel::{Channel, Shared, Then},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
@@ -78,8 +78,12 @@ pub(super) async fn serve(
         }
         Ok(Ok(Outcome::Refused(refusal))) => {
             tracing::warn!(%peer, refusal = refusal.text, "connection refused");
-            output.method(0, &close(&refusal, (0, 0)));
-            let _ = timeout(FAREWELL, until_closed(&mut source)).await;
+            if refusal.closes == Closes::Socket {
+                let _ = timeout(SILENCE, until_closed(&mut source)).await;
+            } else {
+                output.method(0, &close(&refusal, (0, 0)));
+                let _ = timeout(FAREWELL, until_closed(&mut source)).await;
+            }
         }
         Ok(Err(error)) => tracing::info!(%peer, %error, "connection lost in its handshake"),
         Err(_) => tracing::warn!(%peer, "connection closed: no connection.open within 10 s"),
@@ -392,7 +396,7 @@ impl Connection {
 
     /// Closes the channel, or passes on what closes the connection.
     async fn refuse(&mut self, id: u16, refusal: Refusal) -> Handled {
-        if refusal.closes == Closes::Connection {
+        if refusal.closes != Closes::Channel {
             return Err(refusal);
         }
         tracing::info!(channel = id, refusal = refusal.text, "channel closed");

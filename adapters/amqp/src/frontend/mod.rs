@@ -38,6 +38,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Connections that may be in their handshake at once; further ones wait to be accepted.
 const HALF_OPEN: usize = 4096;
+/// How long a client that is not let in waits for its socket to be closed where it is told nothing, so
+/// that guessing takes its time; RabbitMQ's `SILENT_CLOSE_DELAY`.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long a refused or leaving client has to read what it is told.
 const FAREWELL: Duration = Duration::from_secs(5);
 
