@@ -5,5 +5,6 @@ mod blocked;
 mod client_view;
 mod harness;
 mod login;
+mod names;
 mod store;
 mod visible;
