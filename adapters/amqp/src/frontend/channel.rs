@@ -57,7 +57,6 @@ pub(super) struct Channel {
     /// Prefetch of consumers to come; 0 is no limit.
     pub(super) prefetch: u16,
     /// Prefetch of the channel as a whole.
-    pub(super) channel_prefetch: u16,
     pub(super) channel_credit: Arc<Credit>,
     incoming: Option<Incoming>,
 }
@@ -84,7 +83,6 @@ impl Channel {
             settling: Settling::default(),
             last_queue: None,
             prefetch: 0,
-            channel_prefetch: 0,
             channel_credit: Credit::unlimited(),
             incoming: None,
         }

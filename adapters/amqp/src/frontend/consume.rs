@@ -113,10 +113,8 @@ impl Channel {
             .await
     }
 
-    /// Sets the prefetch of consumers to come, or of the channel as a whole where `global`.
-    ///
-    /// RabbitMQ's meaning of `global`. A consumer counts against its own prefetch where that is
-    /// the smaller one, else against the channel's.
+    /// Sets the prefetch of consumers to come, or of the channel as a whole where `global`:
+    /// RabbitMQ's meaning of the word. As there, the former lifts the latter.
     pub(super) fn qos(&mut self, size: u32, count: u16, global: bool) -> Handled {
         if size != 0 {
             return Err(Refusal::not_implemented(format!(
@@ -124,22 +122,21 @@ impl Channel {
             )));
         }
         if global {
-            self.channel_prefetch = count;
             self.channel_credit.set_window(count.into());
         } else {
             self.prefetch = count;
+            self.channel_credit.set_window(0);
         }
         Ok(())
     }
 
+    /// A consumer without acks has no prefetch of its own; like any, it waits while the channel's is
+    /// used up, but what it is given does not count.
     fn credit(&self, no_ack: bool) -> Arc<Credit> {
-        let (own, all) = (self.prefetch, self.channel_prefetch);
-        if no_ack {
-            Credit::unlimited()
-        } else if own > 0 && (all == 0 || own < all) {
-            Credit::window(own.into())
-        } else {
-            self.channel_credit.clone()
+        let all = self.channel_credit.clone();
+        match no_ack {
+            true => Credit::beside(all),
+            false => Credit::within(self.prefetch.into(), all),
         }
     }
 

@@ -6,5 +6,6 @@ mod client_view;
 mod harness;
 mod login;
 mod names;
+mod prefetch;
 mod store;
 mod visible;
