@@ -20,6 +20,7 @@ use super::{
     output::Output,
     promises::Promises,
     refusal::{Handled, Refusal},
+    replies::{Replies, ReplyConsumer},
     settle::{Settling, refused},
     unacked::Unacked,
 };
@@ -54,6 +55,8 @@ pub(super) struct Channel {
     pub(super) promises: Promises,
     pub(super) settling: Settling,
     pub(super) last_queue: Option<String>,
+    pub(super) replies: Arc<Replies>,
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// Prefetch of consumers to come; 0 is no limit.
     pub(super) prefetch: u16,
     /// Prefetch of the channel as a whole.
@@ -70,7 +73,11 @@ pub(super) enum Then {
 }
 
 impl Channel {
-    pub(super) fn new(broker: &Broker, connection: OwnerId, shared: Shared) -> Self {
+    pub(super) fn new(
+        (broker, replies): (&Broker, &Arc<Replies>),
+        connection: OwnerId,
+        shared: Shared,
+    ) -> Self {
         let owner = broker.new_owner();
         Self {
             shared: Arc::new(shared),
@@ -82,6 +89,8 @@ impl Channel {
             promises: Promises::default(),
             settling: Settling::default(),
             last_queue: None,
+            replies: replies.clone(),
+            reply_consumer: None,
             prefetch: 0,
             channel_credit: Credit::unlimited(),
             incoming: None,
@@ -235,6 +244,7 @@ impl Channel {
 
     /// Ends the channel: no frame of it follows, and what it has not settled goes back.
     pub(super) async fn end(mut self) -> Handled {
+        self.reply_consumer = None;
         if let Some(confirms) = self.confirms.take() {
             confirms.stop().await;
         }

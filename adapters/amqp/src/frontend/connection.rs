@@ -20,6 +20,7 @@ use super::{
     output::Output,
     parked::Parked,
     refusal::{Closes, Handled, Refusal},
+    replies::Replies,
     slot::{Slot, method_id, must_wait},
     source::Source,
     writer::write_all,
@@ -38,7 +39,7 @@ const PUBLISH: (u16, u16) = (60, 40);
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    broker: Broker,
+    (broker, replies): (Broker, Arc<Replies>),
     shutdown: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
@@ -64,7 +65,7 @@ pub(super) async fn serve(
     match outcome {
         Ok(Ok(Outcome::Open(agreed))) => {
             tracing::debug!(%peer, ?agreed, "connection open");
-            let mut connection = Connection::new(&broker, source, output.clone(), agreed);
+            let mut connection = Connection::new((broker, replies), source, output.clone(), agreed);
             let ended = tokio::select! {
                 ended = connection.run(&shutdown) => ended,
                 // The writer ends early only when the client is gone.
@@ -140,6 +141,7 @@ struct Connection {
     source: Source,
     output: Arc<Output>,
     broker: Broker,
+    replies: Arc<Replies>,
     owner: OwnerId,
     agreed: Agreed,
     channels: HashMap<u16, Slot>,
@@ -150,13 +152,19 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(broker: &Broker, source: Source, output: Arc<Output>, agreed: Agreed) -> Self {
+    fn new(
+        (broker, replies): (Broker, Arc<Replies>),
+        source: Source,
+        output: Arc<Output>,
+        agreed: Agreed,
+    ) -> Self {
         Self {
-            blocked: Blocked::new(broker, output.clone(), agreed.blocked),
+            blocked: Blocked::new(&broker, output.clone(), agreed.blocked),
             source,
             output,
-            broker: broker.clone(),
             owner: broker.new_owner(),
+            broker,
+            replies,
             agreed,
             channels: HashMap::new(),
             parked: Parked::default(),
@@ -357,7 +365,7 @@ impl Connection {
             unacked: Mutex::default(),
             consumers: Mutex::default(),
         };
-        let channel = Channel::new(&self.broker, self.owner, shared);
+        let channel = Channel::new((&self.broker, &self.replies), self.owner, shared);
         self.channels.insert(id, Slot::Open(Box::new(channel)));
         let open_ok = Method::ChannelOpenOk {
             id: bytes::Bytes::new(),

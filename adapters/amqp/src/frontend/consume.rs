@@ -15,6 +15,7 @@ use super::{
     pump::Pump,
     queue::refuse_arguments,
     refusal::{Handled, Refusal},
+    replies::is_name,
 };
 use crate::codec::method::Method;
 
@@ -53,6 +54,10 @@ impl Channel {
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
+        if is_name(&queue) {
+            let tag = self.tag(consumer_tag);
+            return self.consume_replies(tag, no_ack, nowait).await;
+        }
         let subscription = self.named_queue(&queue)?;
         let queue = subscription.topic()?.name().clone();
         refuse_arguments(&arguments, &queue, &[])?;
@@ -88,7 +93,7 @@ impl Channel {
         Ok(())
     }
 
-    fn check_tag(&self, tag: &Text) -> Handled {
+    pub(super) fn check_tag(&self, tag: &Text) -> Handled {
         let consumers = self.shared.consumers.lock();
         if consumers.contains_key(tag) {
             return Err(Refusal::not_allowed(format!(
@@ -105,6 +110,8 @@ impl Channel {
 
     /// Ends a consumer; what it was given stays with the channel. An unknown tag is answered too.
     pub(super) async fn cancel(&mut self, consumer_tag: Text, nowait: bool) -> Handled {
+        self.reply_consumer
+            .take_if(|replies| replies.has_tag(&consumer_tag));
         let consumer = self.shared.consumers.lock().remove(&consumer_tag);
         if let Some(consumer) = consumer {
             consumer.stop().await;

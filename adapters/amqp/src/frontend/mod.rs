@@ -21,6 +21,7 @@ mod publish;
 mod pump;
 mod queue;
 mod refusal;
+mod replies;
 mod settle;
 mod slot;
 mod source;
@@ -33,6 +34,8 @@ use async_trait::async_trait;
 use standpipe_core::{Result, broker::Broker, frontend::Frontend};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use replies::Replies;
 
 /// How long a client may take from connecting to `connection.open-ok`.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -61,6 +64,7 @@ impl Frontend for AmqpFrontend {
         shutdown: CancellationToken,
     ) -> Result<()> {
         let tasks = TaskTracker::new();
+        let replies = Arc::new(Replies::default());
         let half_open = Arc::new(Semaphore::new(HALF_OPEN));
         loop {
             let Ok(place) = half_open.clone().acquire_owned().await else {
@@ -72,8 +76,9 @@ impl Frontend for AmqpFrontend {
             };
             match accepted {
                 Ok((socket, peer)) => {
+                    let around = (broker.clone(), replies.clone());
                     let connection =
-                        connection::serve(socket, peer, broker.clone(), shutdown.clone(), place);
+                        connection::serve(socket, peer, around, shutdown.clone(), place);
                     tasks.spawn(connection);
                 }
                 Err(error) => {

@@ -13,6 +13,7 @@ use super::{
     channel::Channel,
     get::waiting,
     refusal::{Handled, Refusal},
+    replies::is_reserved,
 };
 use crate::codec::{method::Method, table::Table};
 
@@ -100,11 +101,30 @@ impl Channel {
 
     async fn find_queue(&mut self, queue: &Text, nowait: bool) -> Handled {
         let queue = one_line(queue)?;
+        if is_reserved(&queue) {
+            return self.find_replies(queue, nowait).await;
+        }
         let subscription = self.usable(&queue)?;
         let declared = Method::QueueDeclareOk {
             queue: queue.as_str().into(),
             message_count: waiting(&subscription),
             consumer_count: u32::try_from(subscription.counts().consumers).unwrap_or(u32::MAX),
+        };
+        self.last_queue = Some(queue);
+        self.reply_unless(nowait, &declared).await
+    }
+
+    /// What is declared there is declared passively: it is there while it is consumed.
+    async fn find_replies(&mut self, queue: String, nowait: bool) -> Handled {
+        if !self.replies.are_consumed(&queue) {
+            return Err(Refusal::not_found(format!(
+                "no queue '{queue}' in vhost '/'"
+            )));
+        }
+        let declared = Method::QueueDeclareOk {
+            queue: queue.as_str().into(),
+            message_count: 0,
+            consumer_count: 1,
         };
         self.last_queue = Some(queue);
         self.reply_unless(nowait, &declared).await
@@ -123,6 +143,9 @@ impl Channel {
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
+        if queue.as_str().is_some_and(is_reserved) {
+            return self.find_queue(&queue, nowait).await;
+        }
         let queue = self.name_for(&queue)?;
         refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, RETENTION])?;
         let spec = QueueSpec {

@@ -7,5 +7,6 @@ mod harness;
 mod login;
 mod names;
 mod prefetch;
+mod replies;
 mod store;
 mod visible;
