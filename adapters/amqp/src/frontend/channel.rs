@@ -1,6 +1,10 @@
 //! One channel: what it holds, and which method goes where.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
 
 use parking_lot::Mutex;
 use standpipe_core::{
@@ -14,7 +18,9 @@ use super::{
     consume::Consumer,
     content::{Incoming, Progress, Publishing},
     output::Output,
+    promises::Promises,
     refusal::{Handled, Refusal},
+    replies::{Replies, ReplyConsumer},
     settle::{Settling, refused},
     unacked::Unacked,
 };
@@ -46,12 +52,14 @@ pub(super) struct Channel {
     pub(super) owner: OwnerId,
     pub(super) lane: LaneId,
     pub(super) confirms: Option<Confirms>,
+    pub(super) promises: Promises,
     pub(super) settling: Settling,
     pub(super) last_queue: Option<String>,
+    pub(super) replies: Arc<Replies>,
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// Prefetch of consumers to come; 0 is no limit.
     pub(super) prefetch: u16,
     /// Prefetch of the channel as a whole.
-    pub(super) channel_prefetch: u16,
     pub(super) channel_credit: Arc<Credit>,
     incoming: Option<Incoming>,
 }
@@ -65,7 +73,11 @@ pub(super) enum Then {
 }
 
 impl Channel {
-    pub(super) fn new(broker: &Broker, connection: OwnerId, shared: Shared) -> Self {
+    pub(super) fn new(
+        (broker, replies): (&Broker, &Arc<Replies>),
+        connection: OwnerId,
+        shared: Shared,
+    ) -> Self {
         let owner = broker.new_owner();
         Self {
             shared: Arc::new(shared),
@@ -74,10 +86,12 @@ impl Channel {
             owner,
             lane: LaneId(owner.0),
             confirms: None,
+            promises: Promises::default(),
             settling: Settling::default(),
             last_queue: None,
+            replies: replies.clone(),
+            reply_consumer: None,
             prefetch: 0,
-            channel_prefetch: 0,
             channel_credit: Credit::unlimited(),
             incoming: None,
         }
@@ -144,6 +158,7 @@ impl Channel {
             }
             Method::ChannelClose { .. } => return Ok(Then::Close),
             other => {
+                self.promises.check()?;
                 self.settling.flush()?;
                 self.rare(other).await?;
             }
@@ -198,6 +213,21 @@ impl Channel {
         }
     }
 
+    /// Ready once what was published so far is visible, or is known to be lost.
+    pub(super) fn poll_published(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.promises.poll_kept(context));
+        match &self.confirms {
+            Some(confirms) => confirms.poll_answered(context),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Whether the channel published something that is not visible yet.
+    pub(super) fn is_publishing(&mut self) -> bool {
+        self.poll_published(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    }
+
     /// Answers, once everything that was settled before is persisted.
     pub(super) async fn reply(&mut self, method: &Method) -> Handled {
         self.settling.persisted().await?;
@@ -214,6 +244,7 @@ impl Channel {
 
     /// Ends the channel: no frame of it follows, and what it has not settled goes back.
     pub(super) async fn end(mut self) -> Handled {
+        self.reply_consumer = None;
         if let Some(confirms) = self.confirms.take() {
             confirms.stop().await;
         }

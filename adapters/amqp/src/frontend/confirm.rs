@@ -1,8 +1,14 @@
 //! Confirm mode: one task a channel that answers publishes in order, many with one `basic.ack`.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
 
-use futures::FutureExt;
+use futures::{FutureExt, task::AtomicWaker};
 use standpipe_core::{Result, broker::Confirm};
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -18,14 +24,29 @@ pub(super) struct Confirms {
     /// Bounded by the broker's admission: each of them holds octets in flight.
     sender: mpsc::UnboundedSender<Taken>,
     task: JoinHandle<()>,
+    published: u64,
+    answered: Arc<Answered>,
+}
+
+/// How far the answers have come, and who waits for them: the connection's task.
+#[derive(Debug, Default)]
+struct Answered {
+    tag: AtomicU64,
+    waiting: AtomicWaker,
 }
 
 impl Confirms {
     /// Starts the task of `channel`.
     pub(super) fn start(channel: u16, output: Arc<Output>) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let task = tokio::spawn(answer(channel, output, receiver));
-        Self { sender, task }
+        let answered = Arc::new(Answered::default());
+        let task = tokio::spawn(answer(channel, output, receiver, answered.clone()));
+        Self {
+            sender,
+            task,
+            published: 0,
+            answered,
+        }
     }
 
     /// Ends the task: no confirm follows the end of its channel.
@@ -36,13 +57,29 @@ impl Confirms {
     }
 
     /// The next publish: its tag is its number.
-    pub(super) fn published(&self, taken: Taken) {
+    pub(super) fn published(&mut self, taken: Taken) {
+        self.published += 1;
         // Fails only once the task has ended, with the connection.
         let _ = self.sender.send(taken);
     }
+
+    /// Ready once each publish is answered.
+    pub(super) fn poll_answered(&self, context: &Context<'_>) -> Poll<()> {
+        // First the waker: an answer between the two would else wake nobody.
+        self.answered.waiting.register(context.waker());
+        if self.answered.tag.load(Ordering::Acquire) < self.published {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
 }
 
-async fn answer(channel: u16, output: Arc<Output>, mut taken: mpsc::UnboundedReceiver<Taken>) {
+async fn answer(
+    channel: u16,
+    output: Arc<Output>,
+    mut taken: mpsc::UnboundedReceiver<Taken>,
+    answered: Arc<Answered>,
+) {
     let mut tag = 0;
     let mut next = taken.recv().await;
     while let Some(first) = next.take() {
@@ -62,6 +99,8 @@ async fn answer(channel: u16, output: Arc<Output>, mut taken: mpsc::UnboundedRec
             }
         }
         send(&output, channel, from, tag, refused);
+        answered.tag.store(tag, Ordering::Release);
+        answered.waiting.wake();
         if next.is_none() {
             next = taken.recv().await;
         }

@@ -1,6 +1,6 @@
 //! One connection, from accept to close.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll};
 
 use parking_lot::Mutex;
 use standpipe_core::{broker::Broker, dispatcher::OwnerId, message::Text};
@@ -13,12 +13,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FAREWELL, HANDSHAKE_DEADLINE,
+    FAREWELL, HANDSHAKE_DEADLINE, SILENCE,
     blocked::Blocked,
     channel::{Channel, Shared, Then},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
     output::Output,
+    parked::Parked,
     refusal::{Closes, Handled, Refusal},
+    replies::Replies,
+    slot::{Slot, method_id, must_wait},
     source::Source,
     writer::write_all,
 };
@@ -36,7 +39,7 @@ const PUBLISH: (u16, u16) = (60, 40);
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    broker: Broker,
+    (broker, replies): (Broker, Arc<Replies>),
     shutdown: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
@@ -62,7 +65,7 @@ pub(super) async fn serve(
     match outcome {
         Ok(Ok(Outcome::Open(agreed))) => {
             tracing::debug!(%peer, ?agreed, "connection open");
-            let mut connection = Connection::new(&broker, source, output.clone(), agreed);
+            let mut connection = Connection::new((broker, replies), source, output.clone(), agreed);
             let ended = tokio::select! {
                 ended = connection.run(&shutdown) => ended,
                 // The writer ends early only when the client is gone.
@@ -76,8 +79,12 @@ pub(super) async fn serve(
         }
         Ok(Ok(Outcome::Refused(refusal))) => {
             tracing::warn!(%peer, refusal = refusal.text, "connection refused");
-            output.method(0, &close(&refusal, (0, 0)));
-            let _ = timeout(FAREWELL, until_closed(&mut source)).await;
+            if refusal.closes == Closes::Socket {
+                let _ = timeout(SILENCE, until_closed(&mut source)).await;
+            } else {
+                output.method(0, &close(&refusal, (0, 0)));
+                let _ = timeout(FAREWELL, until_closed(&mut source)).await;
+            }
         }
         Ok(Err(error)) => tracing::info!(%peer, %error, "connection lost in its handshake"),
         Err(_) => tracing::warn!(%peer, "connection closed: no connection.open within 10 s"),
@@ -130,36 +137,37 @@ enum Ended {
     Refused(Refusal, (u16, u16)),
 }
 
-/// A channel number in use.
-#[derive(Debug)]
-enum Slot {
-    Open(Box<Channel>),
-    /// Closed by us; frames are ignored until the client has seen that.
-    Closing,
-}
-
 struct Connection {
     source: Source,
     output: Arc<Output>,
     broker: Broker,
+    replies: Arc<Replies>,
     owner: OwnerId,
     agreed: Agreed,
     channels: HashMap<u16, Slot>,
+    parked: Parked,
     blocked: Blocked,
     /// Class and method of the frame in hand, for `close`.
     method: (u16, u16),
 }
 
 impl Connection {
-    fn new(broker: &Broker, source: Source, output: Arc<Output>, agreed: Agreed) -> Self {
+    fn new(
+        (broker, replies): (Broker, Arc<Replies>),
+        source: Source,
+        output: Arc<Output>,
+        agreed: Agreed,
+    ) -> Self {
         Self {
-            blocked: Blocked::new(broker, output.clone(), agreed.blocked),
+            blocked: Blocked::new(&broker, output.clone(), agreed.blocked),
             source,
             output,
-            broker: broker.clone(),
             owner: broker.new_owner(),
+            broker,
+            replies,
             agreed,
             channels: HashMap::new(),
+            parked: Parked::default(),
             method: (0, 0),
         }
     }
@@ -189,12 +197,17 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, in time and only while the client reads what it is answered.
+    /// Reads what is there, in time and only while the client reads what it is answered; returns
+    /// without that when a parked channel may go on. Cancel-safe.
     async fn read(&mut self) -> io::Result<bool> {
         let (source, output) = (&mut self.source, &self.output);
+        let (parked, channels) = (&self.parked, &mut self.channels);
         let read = async {
             output.room_for_replies().await;
-            source.fill().await
+            tokio::select! {
+                () = any_published(parked, channels) => Ok(true),
+                more = source.fill(), if parked.has_room() => more,
+            }
         };
         let Some(interval) = self.agreed.heartbeat else {
             return read.await;
@@ -209,21 +222,54 @@ impl Connection {
         }
     }
 
-    /// Handles every whole frame that was read.
+    /// Handles every whole frame that was read, but for those that must wait.
     async fn frames(&mut self) -> Handled<Option<Ended>> {
+        self.unpark().await?;
         self.method = (0, 0);
         while let Some(frame) = self.source.next()? {
-            self.method = method_id(&frame);
             let id = frame.channel;
-            let handled = match id {
-                0 => self.connection_frame(frame)?,
-                _ => self.channel_frame(frame).await?,
-            };
-            if handled.is_some() {
-                return Ok(handled);
+            if id == 0 {
+                self.method = method_id(&frame);
+                let ended = self.connection_frame(frame)?;
+                if ended.is_some() {
+                    return Ok(ended);
+                }
+            } else if self.parked.holds(id) || must_wait(&mut self.channels, &frame) {
+                self.parked.push(frame);
+            } else {
+                self.channel_frame(frame).await?;
             }
         }
         self.flush().await
+    }
+
+    /// Handles parked frames, as far as what they wait for is there.
+    async fn unpark(&mut self) -> Handled {
+        let parked: Vec<_> = self.parked.channels().collect();
+        for id in parked {
+            while let Some(frame) = self.parked.first(id) {
+                if must_wait(&mut self.channels, frame) {
+                    break;
+                }
+                if let Some(frame) = self.parked.take(id) {
+                    self.channel_frame(frame).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all that the client published before it left is visible, and handles the rest.
+    async fn settle_parked(&mut self) -> Handled {
+        loop {
+            for slot in self.channels.values_mut() {
+                poll_fn(|context| slot.poll_published(context)).await;
+            }
+            if self.parked.channels().next().is_none() {
+                return Ok(());
+            }
+            self.unpark().await?;
+        }
     }
 
     /// Hands the settlements of this round to the broker.
@@ -269,8 +315,9 @@ impl Connection {
         }
     }
 
-    async fn channel_frame(&mut self, frame: Frame) -> Handled<Option<Ended>> {
+    async fn channel_frame(&mut self, frame: Frame) -> Handled {
         let id = frame.channel;
+        self.method = method_id(&frame);
         if frame.kind == FrameKind::Heartbeat {
             return Err(Refusal::unexpected_frame("type 8, all octets = <<>>"));
         }
@@ -288,7 +335,7 @@ impl Connection {
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn open(&mut self, frame: Frame) -> Handled {
@@ -318,7 +365,7 @@ impl Connection {
             unacked: Mutex::default(),
             consumers: Mutex::default(),
         };
-        let channel = Channel::new(&self.broker, self.owner, shared);
+        let channel = Channel::new((&self.broker, &self.replies), self.owner, shared);
         self.channels.insert(id, Slot::Open(Box::new(channel)));
         let open_ok = Method::ChannelOpenOk {
             id: bytes::Bytes::new(),
@@ -357,7 +404,7 @@ impl Connection {
 
     /// Closes the channel, or passes on what closes the connection.
     async fn refuse(&mut self, id: u16, refusal: Refusal) -> Handled {
-        if refusal.closes == Closes::Connection {
+        if refusal.closes != Closes::Channel {
             return Err(refusal);
         }
         tracing::info!(channel = id, refusal = refusal.text, "channel closed");
@@ -382,6 +429,11 @@ impl Connection {
 
     /// Ends the channels, then the connection, and tells the client where it listens.
     async fn finish(mut self, ended: Ended, peer: SocketAddr) {
+        if matches!(ended, Ended::Closed | Ended::Gone(_))
+            && let Err(refusal) = self.settle_parked().await
+        {
+            tracing::warn!(%peer, refusal = refusal.text, "refused after the client left");
+        }
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot
                 && let Err(refusal) = channel.end().await
@@ -403,20 +455,28 @@ impl Connection {
     }
 }
 
+/// Waits until a parked channel may go on; for ever where none is parked. Cancel-safe.
+async fn any_published(parked: &Parked, channels: &mut HashMap<u16, Slot>) {
+    poll_fn(|context| {
+        let mut waiting = parked.channels();
+        let goes_on = waiting.any(|id| {
+            let slot = channels.get_mut(&id);
+            slot.is_none_or(|slot| slot.poll_published(context).is_ready())
+        });
+        if goes_on {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 fn close(refusal: &Refusal, (class, method): (u16, u16)) -> Method {
     Method::ConnectionClose {
         code: refusal.code,
         text: Text::from(refusal.text.as_str()),
         class,
         method,
-    }
-}
-
-fn method_id(frame: &Frame) -> (u16, u16) {
-    match (frame.kind, frame.payload.first_chunk::<4>()) {
-        (FrameKind::Method, Some([a, b, c, d])) => {
-            (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
-        }
-        _ => (0, 0),
     }
 }

@@ -15,6 +15,7 @@ use super::{
     pump::Pump,
     queue::refuse_arguments,
     refusal::{Handled, Refusal},
+    replies::is_name,
 };
 use crate::codec::method::Method;
 
@@ -53,6 +54,10 @@ impl Channel {
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
+        if is_name(&queue) {
+            let tag = self.tag(consumer_tag);
+            return self.consume_replies(tag, no_ack, nowait).await;
+        }
         let subscription = self.named_queue(&queue)?;
         let queue = subscription.topic()?.name().clone();
         refuse_arguments(&arguments, &queue, &[])?;
@@ -88,7 +93,7 @@ impl Channel {
         Ok(())
     }
 
-    fn check_tag(&self, tag: &Text) -> Handled {
+    pub(super) fn check_tag(&self, tag: &Text) -> Handled {
         let consumers = self.shared.consumers.lock();
         if consumers.contains_key(tag) {
             return Err(Refusal::not_allowed(format!(
@@ -105,6 +110,8 @@ impl Channel {
 
     /// Ends a consumer; what it was given stays with the channel. An unknown tag is answered too.
     pub(super) async fn cancel(&mut self, consumer_tag: Text, nowait: bool) -> Handled {
+        self.reply_consumer
+            .take_if(|replies| replies.has_tag(&consumer_tag));
         let consumer = self.shared.consumers.lock().remove(&consumer_tag);
         if let Some(consumer) = consumer {
             consumer.stop().await;
@@ -113,10 +120,8 @@ impl Channel {
             .await
     }
 
-    /// Sets the prefetch of consumers to come, or of the channel as a whole where `global`.
-    ///
-    /// RabbitMQ's meaning of `global`. A consumer counts against its own prefetch where that is
-    /// the smaller one, else against the channel's.
+    /// Sets the prefetch of consumers to come, or of the channel as a whole where `global`:
+    /// RabbitMQ's meaning of the word. As there, the former lifts the latter.
     pub(super) fn qos(&mut self, size: u32, count: u16, global: bool) -> Handled {
         if size != 0 {
             return Err(Refusal::not_implemented(format!(
@@ -124,22 +129,21 @@ impl Channel {
             )));
         }
         if global {
-            self.channel_prefetch = count;
             self.channel_credit.set_window(count.into());
         } else {
             self.prefetch = count;
+            self.channel_credit.set_window(0);
         }
         Ok(())
     }
 
+    /// A consumer without acks has no prefetch of its own; like any, it waits while the channel's is
+    /// used up, but what it is given does not count.
     fn credit(&self, no_ack: bool) -> Arc<Credit> {
-        let (own, all) = (self.prefetch, self.channel_prefetch);
-        if no_ack {
-            Credit::unlimited()
-        } else if own > 0 && (all == 0 || own < all) {
-            Credit::window(own.into())
-        } else {
-            self.channel_credit.clone()
+        let all = self.channel_credit.clone();
+        match no_ack {
+            true => Credit::beside(all),
+            false => Credit::within(self.prefetch.into(), all),
         }
     }
 

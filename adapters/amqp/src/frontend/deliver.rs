@@ -35,17 +35,20 @@ impl Outgoing {
             }
             _ => converted(delivery, codecs)?,
         };
-        let (size, limit) = (
-            outgoing.properties.len(),
-            frame_max - FRAME_OVERHEAD - HEADER_FIXED,
-        );
-        if size > limit {
-            return Err(unconvertible(format!(
-                "properties of {size} octets; the client's frames carry {limit}"
-            )));
-        }
+        check_properties(&outgoing.properties, frame_max)?;
         Ok(outgoing)
     }
+}
+
+/// A content header is one frame.
+pub(super) fn check_properties(properties: &Bytes, frame_max: usize) -> Result<()> {
+    let (size, limit) = (properties.len(), frame_max - FRAME_OVERHEAD - HEADER_FIXED);
+    if size > limit {
+        return Err(unconvertible(format!(
+            "properties of {size} octets; the client's frames carry {limit}"
+        )));
+    }
+    Ok(())
 }
 
 fn verbatim(entry: &Entry, topic: &str) -> Result<Outgoing> {

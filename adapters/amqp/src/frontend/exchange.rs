@@ -10,7 +10,7 @@ use standpipe_core::{
 
 use super::{
     channel::Channel,
-    queue::name,
+    queue::one_line,
     refusal::{Handled, Refusal},
 };
 use crate::codec::{method::Method, table::Table};
@@ -26,7 +26,7 @@ impl Channel {
                 nowait,
                 ..
             } => {
-                self.exchange_is_there(name(&exchange)?)?;
+                self.exchange_is_there(&one_line(&exchange)?)?;
                 self.reply_unless(nowait, &Method::ExchangeDeclareOk {})
                     .await
             }
@@ -41,7 +41,8 @@ impl Channel {
                 nowait,
                 ..
             } => {
-                self.delete_exchange(name(&exchange)?, if_unused).await?;
+                self.delete_exchange(&one_line(&exchange)?, if_unused)
+                    .await?;
                 self.reply_unless(nowait, &Method::ExchangeDeleteOk {})
                     .await
             }
@@ -112,7 +113,7 @@ impl Channel {
             .lossy()
             .parse()
             .map_err(|_| Refusal::precondition_failed(format!("unknown exchange type '{kind}'")))?;
-        let exchange = name(&exchange)?;
+        let exchange = one_line(&exchange)?;
         let unknown = arguments
             .iter()
             .find(|(n, _)| *n == "alternate-exchange" || n.as_bytes().starts_with(b"x-"));
@@ -122,7 +123,7 @@ impl Channel {
             )));
         }
         let spec = ExchangeSpec {
-            name: exchange.into(),
+            name: exchange.as_str().into(),
             kind,
             durable,
             auto_delete,
@@ -150,6 +151,6 @@ impl Channel {
 }
 
 fn between(source: &Text, destination: &Text, key: Text, arguments: Table) -> Handled<Binding> {
-    let destination = Destination::Exchange(name(destination)?.into());
-    Ok(Binding::new(name(source)?, destination, key).with_arguments(arguments))
+    let destination = Destination::Exchange(one_line(destination)?.into());
+    Ok(Binding::new(one_line(source)?, destination, key).with_arguments(arguments))
 }

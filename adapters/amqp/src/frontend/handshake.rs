@@ -20,6 +20,9 @@ use crate::codec::{
 /// Largest frame until another is agreed on; RabbitMQ's own, and enough for any `start-ok`.
 pub(super) const FRAME_MAX_BEFORE: usize = 8192;
 
+/// The capability of a client that can be told that its login was refused.
+const FAILURE_CLOSE: &str = "authentication_failure_close";
+
 const CHANNEL_MAX: u16 = 2047;
 const FRAME_MAX: u32 = 131_072;
 const FRAME_MIN: u32 = 4096;
@@ -101,7 +104,11 @@ impl Handshake<'_> {
             Ok(Step::Method(_)) => return Ok(Err(unexpected("starting"))),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(check_login(&mechanism, response).map(|()| Some(properties)))
+        let checked = check_login(&mechanism, response).map_err(|refusal| {
+            let told = refusal.code == 403 && is_capable(&properties, FAILURE_CLOSE);
+            if told { refusal } else { refusal.untold() }
+        });
+        Ok(checked.map(|()| Some(properties)))
     }
 
     async fn tune_and_open(&mut self, client: &Table) -> io::Result<Handled<Option<Agreed>>> {
@@ -184,34 +191,68 @@ fn unexpected(state: &str) -> Refusal {
 }
 
 /// Whether the client is `guest`. AMQPLAIN is RabbitMQ's second mechanism, what 0-8 called PLAIN.
+/// Codes and texts are those of RabbitMQ's log; of them it tells a client 403 only.
 fn check_login(mechanism: &Text, response: Bytes) -> Handled {
-    let is_guest = if *mechanism == "PLAIN" {
-        &response[..] == b"\0guest\0guest"
+    let login = if *mechanism == "PLAIN" {
+        plain(&response)
     } else if *mechanism == "AMQPLAIN" {
-        is_guest_table(response)
+        amqplain(response)
     } else {
-        return Err(Refusal::login_refused(format!(
+        return Err(Refusal::command_invalid(format!(
             "unknown authentication mechanism '{mechanism}'; known: PLAIN, AMQPLAIN"
         )));
     };
-    if is_guest {
-        return Ok(());
+    match login {
+        Some(login) if login == Login::guest() => Ok(()),
+        Some(_) => Err(Refusal::login_refused(format!(
+            "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+        ))),
+        None => Err(Refusal::syntax_error(format!(
+            "the response to authentication mechanism {mechanism} does not decode"
+        ))),
     }
-    Err(Refusal::login_refused(format!(
-        "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
-    )))
+}
+
+#[derive(Debug, PartialEq)]
+struct Login {
+    user: Value,
+    password: Value,
+}
+
+impl Login {
+    fn guest() -> Self {
+        let guest = || Value::from("guest");
+        Self {
+            user: guest(),
+            password: guest(),
+        }
+    }
+}
+
+/// RFC 4616, without an identity to act as.
+fn plain(response: &Bytes) -> Option<Login> {
+    let parts: Vec<_> = response.split(|octet| *octet == 0).collect();
+    let [[], user, password] = parts[..] else {
+        return None;
+    };
+    let value = |octets: &[u8]| Value::from(Text::from(response.slice_ref(octets)));
+    Some(Login {
+        user: value(user),
+        password: value(password),
+    })
 }
 
 /// The response is a table's inside: its length is that of the long string around it.
-fn is_guest_table(response: Bytes) -> bool {
-    let Ok(table) = table_inside(response) else {
-        return false;
-    };
-    let is_guest = |name: &str| {
+fn amqplain(response: Bytes) -> Option<Login> {
+    let table = table_inside(response).ok()?;
+    let find = |name: &str| {
         let found = table.iter().find(|(n, _)| *n == name);
-        found.is_some_and(|(_, value)| *value == Value::from("guest"))
+        found.map(|(_, value)| value.clone())
     };
-    is_guest("LOGIN") && is_guest("PASSWORD")
+    Some(Login {
+        user: find("LOGIN")?,
+        password: find("PASSWORD")?,
+    })
 }
 
 fn is_capable(client: &Table, capability: &str) -> bool {
@@ -269,7 +310,7 @@ fn start() -> Method {
         "consumer_cancel_notify",
         "connection.blocked",
         "per_consumer_qos",
-        "authentication_failure_close",
+        FAILURE_CLOSE,
     ];
     let capabilities = capabilities.map(|name| (Text::from(name), Value::Bool(true)));
     Method::ConnectionStart {

@@ -15,11 +15,15 @@ mod exchange;
 mod get;
 mod handshake;
 mod output;
+mod parked;
+mod promises;
 mod publish;
 mod pump;
 mod queue;
 mod refusal;
+mod replies;
 mod settle;
+mod slot;
 mod source;
 mod unacked;
 mod writer;
@@ -31,10 +35,15 @@ use standpipe_core::{Result, broker::Broker, frontend::Frontend};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use replies::Replies;
+
 /// How long a client may take from connecting to `connection.open-ok`.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Connections that may be in their handshake at once; further ones wait to be accepted.
 const HALF_OPEN: usize = 4096;
+/// How long a client that is not let in waits for its socket to be closed where it is told nothing, so
+/// that guessing takes its time; RabbitMQ's `SILENT_CLOSE_DELAY`.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long a refused or leaving client has to read what it is told.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -55,6 +64,7 @@ impl Frontend for AmqpFrontend {
         shutdown: CancellationToken,
     ) -> Result<()> {
         let tasks = TaskTracker::new();
+        let replies = Arc::new(Replies::default());
         let half_open = Arc::new(Semaphore::new(HALF_OPEN));
         loop {
             let Ok(place) = half_open.clone().acquire_owned().await else {
@@ -66,8 +76,9 @@ impl Frontend for AmqpFrontend {
             };
             match accepted {
                 Ok((socket, peer)) => {
+                    let around = (broker.clone(), replies.clone());
                     let connection =
-                        connection::serve(socket, peer, broker.clone(), shutdown.clone(), place);
+                        connection::serve(socket, peer, around, shutdown.clone(), place);
                     tasks.spawn(connection);
                 }
                 Err(error) => {

@@ -65,6 +65,11 @@ impl Output {
         self.below(HARD_LIMIT).await;
     }
 
+    /// Whether replies may be added now.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.lock().bytes < HARD_LIMIT
+    }
+
     /// Nothing follows; the writer ends once all is written.
     pub(super) fn end(&self) {
         self.write(|waiting| waiting.ended = true);

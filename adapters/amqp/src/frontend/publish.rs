@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use standpipe_core::{
     Error, ErrorKind,
-    broker::{DEFAULT_NAMESPACE, Publish, Published, Target},
+    broker::{Confirm, DEFAULT_NAMESPACE, Publish, Published, Target},
     entry::{Draft, Fields, Overlay},
     id::Millis,
     message::Headers,
@@ -16,6 +16,7 @@ use super::{
     content::{Content, Publishing},
     queue::name,
     refusal::{Handled, Refusal},
+    replies::is_reply,
 };
 use crate::codec::{
     message::{KEY, key_of},
@@ -32,11 +33,15 @@ impl Channel {
     pub(super) async fn publish(&mut self, content: Content) -> Handled {
         let Content {
             publishing,
-            properties,
+            mut properties,
             stored,
         } = content;
+        let stored = self.addressed(&mut properties, stored)?;
         check_user(&properties)?;
         let ttl = expiration(&properties)?;
+        if is_reply(&publishing) {
+            return self.direct(&publishing, stored);
+        }
         let headers: Headers = properties.table()?.into_iter().collect();
         let key = partition_key(&headers, &publishing);
         let draft = self.draft(&publishing, &properties, stored, key.as_ref(), ttl);
@@ -58,9 +63,24 @@ impl Channel {
         self.answer(published, &publishing, returned)
     }
 
+    /// Publishes to a reply consumer. As in RabbitMQ that is no queue, so that it counts as unroutable.
+    fn direct(&mut self, publishing: &Publishing, stored: Bytes) -> Handled {
+        self.replies.deliver(publishing, &stored)?;
+        let published = Published {
+            routed: 0,
+            place: None,
+            confirm: Confirm::ready(),
+        };
+        self.answer(
+            Ok(published),
+            publishing,
+            publishing.mandatory.then_some(stored),
+        )
+    }
+
     /// The return comes before the confirm, as RabbitMQ documents it.
     fn answer(
-        &self,
+        &mut self,
         published: standpipe_core::Result<Published>,
         publishing: &Publishing,
         returned: Option<Bytes>,
@@ -72,12 +92,14 @@ impl Channel {
                 }
                 Ok(published.confirm)
             }
-            // Without confirms, the channel's end is the only way to say that the store refused.
-            Err(error) if refuses(&error) || self.confirms.is_none() => return Err(error.into()),
+            Err(error) if refuses(&error) => return Err(error.into()),
             Err(error) => Err(error),
         };
-        if let Some(confirms) = &self.confirms {
-            confirms.published(taken);
+        match (&mut self.confirms, taken) {
+            (Some(confirms), taken) => confirms.published(taken),
+            (None, Ok(promise)) => self.promises.made(promise)?,
+            // The channel's end is the only way to say that the store refused.
+            (None, Err(error)) => return Err(error.into()),
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{
     channel::Channel,
     get::waiting,
     refusal::{Handled, Refusal},
+    replies::is_reserved,
 };
 use crate::codec::{method::Method, table::Table};
 
@@ -99,12 +100,31 @@ impl Channel {
     }
 
     async fn find_queue(&mut self, queue: &Text, nowait: bool) -> Handled {
-        let queue = name(queue)?.to_owned();
+        let queue = one_line(queue)?;
+        if is_reserved(&queue) {
+            return self.find_replies(queue, nowait).await;
+        }
         let subscription = self.usable(&queue)?;
         let declared = Method::QueueDeclareOk {
             queue: queue.as_str().into(),
             message_count: waiting(&subscription),
             consumer_count: u32::try_from(subscription.counts().consumers).unwrap_or(u32::MAX),
+        };
+        self.last_queue = Some(queue);
+        self.reply_unless(nowait, &declared).await
+    }
+
+    /// What is declared there is declared passively: it is there while it is consumed.
+    async fn find_replies(&mut self, queue: String, nowait: bool) -> Handled {
+        if !self.replies.are_consumed(&queue) {
+            return Err(Refusal::not_found(format!(
+                "no queue '{queue}' in vhost '/'"
+            )));
+        }
+        let declared = Method::QueueDeclareOk {
+            queue: queue.as_str().into(),
+            message_count: 0,
+            consumer_count: 1,
         };
         self.last_queue = Some(queue);
         self.reply_unless(nowait, &declared).await
@@ -123,6 +143,9 @@ impl Channel {
         else {
             return Err(Refusal::command_invalid("unimplemented method"));
         };
+        if queue.as_str().is_some_and(is_reserved) {
+            return self.find_queue(&queue, nowait).await;
+        }
         let queue = self.name_for(&queue)?;
         refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, RETENTION])?;
         let spec = QueueSpec {
@@ -141,20 +164,20 @@ impl Channel {
 
     /// The name asked for, or one of ours. `amq.` names a queue that is there, or none.
     fn name_for(&self, queue: &Text) -> Handled<String> {
+        let queue = one_line(queue)?;
         if queue.is_empty() {
             return Ok(format!("amq.gen-{}", random_name()));
         }
-        let queue = name(queue)?;
         let there = || {
             self.broker
-                .queue(DEFAULT_NAMESPACE, queue, Some(self.connection))
+                .queue(DEFAULT_NAMESPACE, &queue, Some(self.connection))
         };
         if queue.starts_with("amq.") && there().is_err() {
             return Err(Refusal::access_refused(format!(
                 "queue name '{queue}' contains reserved prefix 'amq.*'"
             )));
         }
-        Ok(queue.into())
+        Ok(queue)
     }
 
     /// Messages that were there; a queue that is not there has none, as in RabbitMQ.
@@ -164,7 +187,7 @@ impl Channel {
         if_unused: bool,
         if_empty: bool,
     ) -> Handled<u32> {
-        let queue = &self.meant(queue)?.to_owned();
+        let queue = &without_breaks(self.meant(queue)?);
         match self
             .broker
             .queue(DEFAULT_NAMESPACE, queue, Some(self.connection))
@@ -198,8 +221,8 @@ impl Channel {
         } else {
             key
         };
-        let destination = Destination::Topic(meant.into());
-        Ok(Binding::new(name(exchange)?, destination, key).with_arguments(arguments))
+        let destination = Destination::Topic(without_breaks(meant).into());
+        Ok(Binding::new(one_line(exchange)?, destination, key).with_arguments(arguments))
     }
 }
 
@@ -208,6 +231,16 @@ pub(super) fn name(text: &Text) -> Handled<&str> {
     text.as_str()
         .filter(|name| !name.contains('\0'))
         .ok_or_else(|| Refusal::frame_error("Malformed UTF-8 in shortstr"))
+}
+
+/// The same without CR and LF. RabbitMQ takes them out where queues and exchanges are declared, bound
+/// and deleted, and not where messages are published, got, consumed or purged.
+pub(super) fn one_line(text: &Text) -> Handled<String> {
+    name(text).map(without_breaks)
+}
+
+fn without_breaks(name: &str) -> String {
+    name.replace(['\r', '\n'], "")
 }
 
 /// Refuses every `x-` argument that is not among `known`, by name.

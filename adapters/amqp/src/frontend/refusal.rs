@@ -7,6 +7,8 @@ use standpipe_core::{Error, ErrorKind};
 pub(super) enum Closes {
     Channel,
     Connection,
+    /// The socket, without a word: the text is for our log.
+    Socket,
 }
 
 /// A refusal with RabbitMQ's reply code and text.
@@ -51,6 +53,16 @@ refusals! {
     resource_error 506 "RESOURCE_ERROR" Connection
     not_allowed 530 "NOT_ALLOWED" Connection
     not_implemented 540 "NOT_IMPLEMENTED" Connection
+}
+
+impl Refusal {
+    /// The same, untold.
+    pub(super) fn untold(self) -> Self {
+        Self {
+            closes: Closes::Socket,
+            ..self
+        }
+    }
 }
 
 impl From<Error> for Refusal {

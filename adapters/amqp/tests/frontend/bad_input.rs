@@ -1,8 +1,6 @@
 //! What no good client sends is refused or ends its connection, and nobody else notices.
 
-use crate::harness::{
-    Server, frame, method, open_channel, opening, opening_with, publish, start_ok,
-};
+use crate::harness::{Server, frame, method, open_channel, opening, opening_with, publish};
 
 #[tokio::test]
 async fn another_protocol_is_answered_with_ours_and_closed() {
@@ -33,17 +31,6 @@ async fn a_client_without_heartbeats_is_closed_after_two_intervals() {
     client.rest().await;
     let waited = before.elapsed().as_secs();
     assert!((40..=50).contains(&waited), "closed after {waited} s");
-}
-
-#[tokio::test]
-async fn wrong_credentials_and_mechanisms_are_403() {
-    let server = Server::start().await;
-    for (mechanism, response) in [(&b"PLAIN"[..], &b"\0guest\0wrong"[..]), (b"EXTERNAL", b"")] {
-        let mut client = server.raw().await;
-        client.send(b"AMQP\x00\x00\x09\x01").await;
-        client.send(&start_ok(mechanism, response)).await;
-        assert_eq!(client.close_code().await, 403);
-    }
 }
 
 #[tokio::test]

@@ -2,99 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use standpipe_core::{
-    entry::Entry,
-    error::{Error, ErrorKind, Result},
-    id::{CursorId, LogId, Millis, Offset},
-    store::{
-        AppendsRefused, Commit, CommitSeq, Durability, Keep, LogBounds, MemoryStore, Op, ReadLimit,
-        Store, Submitted,
-    },
-};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
-use crate::harness::{Raw, Server, capable_opening, method, open_channel, opening, publish};
+use crate::{
+    harness::{Raw, Server, capable_opening, declare, method, open_channel, opening, publish},
+    store::Gated,
+};
 
 const BLOCKED: [u8; 2] = [10, 60];
 const UNBLOCKED: [u8; 2] = [10, 61];
 const DECLARED: [u8; 2] = [50, 11];
 const NACK: [u8; 2] = [60, 120];
-
-/// A store whose disk is full while a test says so.
-#[derive(Default)]
-struct Small {
-    inner: MemoryStore,
-    full: watch::Sender<Option<Error>>,
-}
-
-impl Small {
-    fn fill(&self) {
-        let full = Error::new(ErrorKind::Throttled, "append", "the disk is full");
-        self.full.send_replace(Some(full));
-    }
-
-    fn empty(&self) {
-        self.full.send_replace(None);
-    }
-}
-
-#[async_trait]
-impl Store for Small {
-    fn submit(&self, commit: Commit) -> Result<Submitted> {
-        let full = self.full.borrow().clone();
-        match full.filter(|_| commit.ops.iter().any(|op| matches!(op, Op::Append { .. }))) {
-            Some(full) => Err(full),
-            None => self.inner.submit(commit),
-        }
-    }
-
-    fn appends_refused(&self) -> AppendsRefused {
-        self.full.subscribe().into()
-    }
-
-    async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {
-        self.inner.durable(seq, level).await
-    }
-
-    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
-        self.inner.read(log, from, limit).await
-    }
-
-    async fn bounds(&self, log: LogId) -> Result<LogBounds> {
-        self.inner.bounds(log).await
-    }
-
-    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
-        self.inner.trim_point(log, keep).await
-    }
-
-    async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
-        self.inner.entry_for_time(log, at).await
-    }
-
-    async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
-        self.inner.get(key).await
-    }
-
-    async fn scan(&self, prefix: Bytes) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.scan(prefix).await
-    }
-
-    async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
-        self.inner.cursor(cursor).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
-    }
-}
-
-/// A durable queue `q`; asking for it again is a round trip that changes nothing.
-fn declare() -> Vec<u8> {
-    method(1, 50, 10, b"\0\0\x01q\x02\0\0\0\0")
-}
 
 fn confirm_select() -> Vec<u8> {
     method(1, 85, 10, &[0])
@@ -118,8 +36,8 @@ async fn answers(client: &mut Raw) -> Vec<[u8; 2]> {
     found
 }
 
-async fn start() -> (Arc<Small>, Server) {
-    let store = Arc::new(Small::default());
+async fn start() -> (Arc<Gated>, Server) {
+    let store = Arc::new(Gated::default());
     let server = Server::over(store.clone()).await;
     (store, server)
 }

@@ -126,8 +126,10 @@ pub(crate) fn method(channel: u16, class: u8, number: u8, arguments: &[u8]) -> V
     frame(1, channel, &[&[0, class, 0, number], arguments].concat())
 }
 
+/// `connection.start-ok` of a client that can be told that its login is refused.
 pub(crate) fn start_ok(mechanism: &[u8], response: &[u8]) -> Vec<u8> {
-    start_ok_with(&[0, 0, 0, 0], mechanism, response)
+    let properties = capable_of(b"authentication_failure_close");
+    start_ok_with(&properties, mechanism, response)
 }
 
 /// `connection.start-ok` with a table of client properties.
@@ -152,10 +154,16 @@ pub(crate) fn opening_with(heartbeat: u8) -> Vec<u8> {
 
 /// The same of a client that understands `connection.blocked`.
 pub(crate) fn capable_opening(heartbeat: u8) -> Vec<u8> {
-    let capability = [b"\x12connection.blocked".as_slice(), b"t\x01"].concat();
-    let capabilities = [b"\x0ccapabilitiesF", long(&capability).as_slice()].concat();
-    let start_ok = start_ok_with(&long(&capabilities), b"PLAIN", b"\0guest\0guest");
+    let properties = capable_of(b"connection.blocked");
+    let start_ok = start_ok_with(&properties, b"PLAIN", b"\0guest\0guest");
     opening_after(start_ok, heartbeat)
+}
+
+/// Client properties with one capability.
+fn capable_of(capability: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(capability.len()).expect("a short string");
+    let capability = [&[length], capability, b"t\x01"].concat();
+    long(&[b"\x0ccapabilitiesF", &*long(&capability)].concat())
 }
 
 /// Octets behind their length.
@@ -180,13 +188,28 @@ pub(crate) fn open_channel() -> Vec<u8> {
     method(1, 20, 10, &[0])
 }
 
+/// A durable queue `q`; asking for it again is a round trip that changes nothing.
+pub(crate) fn declare() -> Vec<u8> {
+    method(1, 50, 10, b"\0\0\x01q\x02\0\0\0\0")
+}
+
 /// `basic.publish` of `body` to queue `q`, its header and its body.
 pub(crate) fn publish(body: &[u8]) -> Vec<u8> {
+    publish_to(b"\x01q", &[0, 0], body)
+}
+
+/// The same with delivery mode 2.
+pub(crate) fn publish_persistent(body: &[u8]) -> Vec<u8> {
+    publish_to(b"\x01q", &[0x10, 0, 2], body)
+}
+
+/// The same with this routing key, and these flags and properties.
+pub(crate) fn publish_to(key: &[u8], properties: &[u8], body: &[u8]) -> Vec<u8> {
     let mut header = vec![0, 60, 0, 0];
     header.extend((body.len() as u64).to_be_bytes());
-    header.extend([0, 0]);
+    header.extend(properties);
     [
-        method(1, 60, 40, b"\0\0\0\x01q\0"),
+        method(1, 60, 40, &[&[0, 0, 0], key, &[0]].concat()),
         frame(2, 1, &header),
         frame(3, 1, body),
     ]

@@ -5,3 +5,8 @@ mod blocked;
 mod client_view;
 mod harness;
 mod login;
+mod names;
+mod prefetch;
+mod replies;
+mod store;
+mod visible;
