@@ -16,6 +16,7 @@ use crate::codec::{
 
 /// Key types of FindCoordinator.
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 const BROKERS: i8 = 1;
 
 /// Which APIs are served. A version that is not known is answered in version 0 with an error and
@@ -85,11 +86,20 @@ pub(super) fn find_coordinator(
 
 fn coordinator_of(client: &Client, key: String, key_type: i8) -> CoordinatorNode {
     if key_type != GROUP {
-        let code = ErrorCode::TransactionalIdAuthorizationFailed;
+        let (code, message) = match key_type {
+            TRANSACTION => (
+                ErrorCode::TransactionalIdAuthorizationFailed,
+                "only consumer groups are coordinated; no transactions",
+            ),
+            _ => (
+                ErrorCode::InvalidRequest,
+                "only consumer groups are coordinated; no share groups",
+            ),
+        };
         return CoordinatorNode {
             key,
             error_code: code.number(),
-            error_message: Some("only consumer groups are coordinated; no transactions".into()),
+            error_message: Some(message.into()),
             ..Default::default()
         };
     }

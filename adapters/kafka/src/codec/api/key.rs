@@ -48,7 +48,7 @@ apis! {
     Metadata = 3, 0..=12, flexible from 9;
     OffsetCommit = 8, 0..=9, flexible from 8;
     OffsetFetch = 9, 0..=9, flexible from 6;
-    FindCoordinator = 10, 0..=5, flexible from 3;
+    FindCoordinator = 10, 0..=6, flexible from 3;
     JoinGroup = 11, 0..=9, flexible from 6;
     Heartbeat = 12, 0..=4, flexible from 4;
     LeaveGroup = 13, 0..=5, flexible from 4;

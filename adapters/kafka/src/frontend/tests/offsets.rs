@@ -1,7 +1,7 @@
 //! Offsets that a group has committed, taken back; members that are sent away.
 
 use super::*;
-use crate::codec::api::{groups::*, membership::*, offsets::*};
+use crate::codec::api::{coordinator::*, groups::*, membership::*, offsets::*};
 
 /// Commits offset 1 of both partitions of `t`, as nobody's member.
 async fn commit(socket: &mut TcpStream) {
@@ -180,4 +180,26 @@ async fn several_members_are_sent_away_at_once_each_with_its_answer() {
     };
     let said: DescribeGroupsResponse = ask(&mut socket, ApiKey::DescribeGroups, 5, &asked).await;
     assert_eq!(said.groups[0].group_state, "Empty");
+}
+
+#[tokio::test]
+async fn consumer_groups_have_a_coordinator_and_nothing_else_has() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let transactions = ErrorCode::TransactionalIdAuthorizationFailed;
+    for (key_type, node, code) in [
+        (0, 1, ErrorCode::None),
+        (1, -1, transactions),
+        (2, -1, ErrorCode::InvalidRequest),
+    ] {
+        let asked = FindCoordinatorRequest {
+            key_type,
+            coordinator_keys: vec!["g".into()],
+            ..Default::default()
+        };
+        let key = ApiKey::FindCoordinator;
+        let said: FindCoordinatorResponse = ask(&mut socket, key, 6, &asked).await;
+        let found = &said.coordinators[0];
+        assert_eq!((found.node_id, found.error_code), (node, code.number()));
+    }
 }
