@@ -108,12 +108,14 @@ fn follow(
 
 /// The first entry whose time is at or after `at`.
 pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<Option<Entry>> {
-    let (runs, start) = {
+    // Both at once: what moves from the journal into a segment in between is in neither.
+    let (runs, start, in_journal) = {
         let state = shared.state.lock();
         let Some(found) = state.contents.logs.get(&log) else {
             return Ok(None);
         };
-        (found.runs_at_time(at), found.bounds().start)
+        let start = found.bounds().start;
+        (found.runs_at_time(at), start, found.at_time(at))
     };
     for run in &runs {
         let found = segment::entry_for_time(&shared.segments, (log, run), start, at)?;
@@ -121,12 +123,12 @@ pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<
             return Ok(found);
         }
     }
-    let base = {
+    let found = in_journal.and_then(|base| {
         let state = shared.state.lock();
-        let found = state.contents.logs.get(&log);
-        found.and_then(|log| Some(log.at_time(at)?.max(log.bounds().start)))
-    };
-    match base {
+        let log = state.contents.logs.get(&log)?;
+        Some(base.max(log.bounds().start))
+    });
+    match found {
         Some(base) => {
             let plan = shared.plan(log, base, ONE)?;
             Ok(read(shared, log, plan, (base, ONE))?.into_iter().next())
