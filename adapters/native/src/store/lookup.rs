@@ -108,6 +108,7 @@ fn follow(
 /// The first entry whose time is at or after `at`.
 pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<Option<Entry>> {
     for _ in 0..TRIES {
+        // Both at once: what moves from the journal into a segment in between is in neither.
         let looked = {
             let state = shared.state.lock();
             let found = state.contents.logs.get(&log);
@@ -116,13 +117,10 @@ pub(crate) fn entry_for_time(shared: &Shared, log: LogId, at: Millis) -> Result<
         let Some((runs, start, in_journal)) = looked else {
             return Ok(None);
         };
-        let mut found = entry_in_runs(shared, (log, &runs), start, at);
-        if let (Ok(None), Some(base)) = (&found, in_journal) {
-            // Wherever it lies by now.
-            let base = base.max(start);
-            let plan = shared.plan(log, base, ONE)?;
-            found = read(shared, log, plan, (base, ONE)).map(|read| read.into_iter().next());
-        }
+        let found = match entry_in_runs(shared, (log, &runs), start, at) {
+            Ok(None) => in_journal.map_or(Ok(None), |base| first_from(shared, log, base)),
+            found => found,
+        };
         // A run that went meanwhile was written again elsewhere, or trimmed.
         if shared.has_runs(log, &runs) {
             return found;
@@ -144,6 +142,20 @@ fn entry_in_runs(
         }
     }
     Ok(None)
+}
+
+/// The first entry from `base` on, wherever it lies by now.
+fn first_from(shared: &Shared, log: LogId, base: Offset) -> Result<Option<Entry>> {
+    let start = {
+        let state = shared.state.lock();
+        let found = state.contents.logs.get(&log);
+        found.map(|log| log.bounds().start)
+    };
+    let Some(base) = start.map(|start| base.max(start)) else {
+        return Ok(None);
+    };
+    let plan = shared.plan(log, base, ONE)?;
+    Ok(read(shared, log, plan, (base, ONE))?.into_iter().next())
 }
 
 /// How far `log` can be trimmed so that what `keep` says stays.

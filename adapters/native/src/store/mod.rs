@@ -7,6 +7,7 @@
 
 mod accept;
 mod accepted;
+mod ahead;
 mod changes;
 mod checkpoint;
 mod contents;

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use uuid::Uuid;
 
 use super::{
-    header::{FILE_HEADER, FileHeader},
+    header::{FILE_HEADER, FileHeader, FileId, Link},
     position::{BLOCK, Position},
     record::{Part, RecordWriter},
 };
@@ -18,8 +18,8 @@ const UNUSED_SHARE: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Pending {
     file_size: u32,
-    incarnation: u32,
-    salt: u32,
+    /// Of the current file; before the first one is opened, its salt is nobody's.
+    file: FileId,
     /// Where the next record goes, unless it opens a file.
     next: Position,
     /// Behind the last record; before `next` where a block was left unfinished.
@@ -39,8 +39,11 @@ impl Pending {
     pub(crate) fn new(end: Position, incarnation: u32, file_size: u32) -> Self {
         Self {
             file_size,
-            incarnation,
-            salt: 0,
+            file: FileId {
+                number: end.file,
+                salt: Uuid::new_v4().as_u128() as u32,
+                incarnation,
+            },
             next: end,
             end,
             sealed: true,
@@ -53,12 +56,12 @@ impl Pending {
 
     /// The leader epoch of what is appended.
     pub(crate) fn incarnation(&self) -> u32 {
-        self.incarnation
+        self.file.incarnation
     }
 
     /// The salt of the current file.
     pub(crate) fn salt(&self) -> u32 {
-        self.salt
+        self.file.salt
     }
 
     /// Whether nothing was submitted since the store was opened.
@@ -98,17 +101,17 @@ impl Pending {
     }
 
     fn open_file(&mut self, seq: u64) {
-        let random = Uuid::new_v4().as_u128();
-        self.salt = random as u32;
+        self.file = self.file.next();
         let header = FileHeader {
-            number: self.end.file + 1,
-            salt: self.salt,
-            incarnation: self.incarnation,
-            previous_end: self.end.at,
-            previous_seq: seq,
+            id: self.file,
+            link: Link {
+                previous_end: self.end.at,
+                previous_seq: seq,
+                synced: self.synced,
+            },
         };
         self.sealed = false;
-        self.next = Position::new(header.number, FILE_HEADER as u32);
+        self.next = Position::new(self.file.number, FILE_HEADER as u32);
         self.end = self.next;
         let bytes = std::mem::take(&mut self.spare);
         self.parts.push(Part::new(self.next, Some(header), bytes));

@@ -1,9 +1,9 @@
 //! What is in the journal when a store is opened.
 //!
-//! Damage at or above the highest position known to be synced is the torn tail, and is cut there.
-//! Below, it is corruption: a damaged body closes its log, and where the damage hides which logs
-//! it hit, the store does not open. Nothing is written but the cut, so recovery can be cut short
-//! and repeated.
+//! Damage at or above the highest position known to be synced is the torn tail, and is cut there,
+//! with the files behind it. Below, it is corruption: a damaged body closes its log, and where the
+//! damage hides which logs it hit, the store does not open. Nothing is written but the cut, so
+//! recovery can be cut short and repeated.
 
 use std::{io, ops::Range};
 
@@ -19,12 +19,12 @@ use super::{
     checkpoint::{self, Facts, checkpoint_name, checkpoint_number},
     contents::Contents,
     files::Files,
-    header::{FILE_HEADER, RecordHeader},
-    journal::{Journal, cut, drop_unfinished, mend_record, open_files},
+    header::{FILE_HEADER, Link, RecordHeader},
+    journal::{End, Journal, end_at, known_synced, mend_record, no_header, open_files},
     log::Log,
     position::{Position, journal_name, journal_number},
     record::Extent,
-    scan::{Found, find_record, look_behind, scan_from},
+    scan::{Found, find_record, scan_from},
     segment::{read_table, segment_number},
     step::{Append, Step},
     vfs::Disk,
@@ -73,8 +73,7 @@ pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Ac
         check_first(&names)?;
     }
     let mut recovery = Recovery::new(contents, facts, accepted);
-    let (mut found, last) = open_files(disk, &names, facts.first_file, &mut recovery.accepted)?;
-    let last = last - drop_unfinished(disk, &mut found)?;
+    let (found, last) = open_files(disk, &names, facts.first_file, &mut recovery.accepted)?;
     let counted = |name: &&String| {
         let number = segment_number(name);
         number.is_some_and(|number| number < facts.next_segment)
@@ -82,19 +81,16 @@ pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Ac
     for name in names.iter().filter(counted) {
         recovery.add_segment(disk, name)?;
     }
-    for (index, journal) in found.iter().enumerate() {
-        recovery.read(journal, end_of(journal, found.get(index + 1), last))?;
-    }
-    if recovery.end.file < last {
-        recovery.end = Position::new(last, FILE_HEADER as u32); // the last one is given up
-    }
+    recovery.read_all(&found, last)?;
     recovery.mark_what_is_missing();
+    end_at(disk, &found, recovery.end, recovery.synced)?;
     remove_leftovers(disk, &names, facts, checkpoint)?;
     let files = Files::default();
-    for journal in &found {
-        files.insert(journal.header.number, journal.file.clone());
+    let left = || found.iter().filter(|j| j.id.number <= recovery.end.file);
+    for journal in left() {
+        files.insert(journal.id.number, journal.file.clone());
     }
-    let newest = found.last().map(|last| last.header.incarnation + 1);
+    let newest = left().last().map(|last| last.id.incarnation + 1);
     facts.incarnation = newest.unwrap_or(facts.incarnation);
     let recovered = Recovered {
         contents: recovery.contents,
@@ -123,17 +119,6 @@ fn check_first(names: &[String]) -> Result<()> {
          from a copy: this cannot be given up"
             .into(),
     ))
-}
-
-/// Where a file ends, as the next one says; `None` for the last. Where the next one is given up, the
-/// file is read as far as it goes.
-fn end_of(journal: &Journal, next: Option<&Journal>, last: u32) -> Option<u64> {
-    match next {
-        Some(next) if next.number == journal.number + 1 => Some(next.header.previous_end.into()),
-        Some(_) => Some(journal.length),
-        None if journal.number < last => Some(journal.length),
-        None => None,
-    }
 }
 
 /// The newest checkpoint that is whole; nothing and the first file where there is none.
@@ -198,6 +183,10 @@ struct Recovery {
     first_file: u32,
     /// The highest position that anything read so far knows to be synced.
     synced: Position,
+    /// Whether that counts what is not read yet, too.
+    looked: bool,
+    /// The last file that is given up; 0 where none is.
+    given_up: u32,
     end: Position,
     bad_segments: Vec<String>,
     accepted: Accepted,
@@ -212,6 +201,8 @@ impl Recovery {
             first_file: facts.first_file,
             contents,
             synced: Position::default(),
+            looked: false,
+            given_up: 0,
             end: Position::default(),
             bad_segments: Vec::new(),
             accepted,
@@ -268,25 +259,52 @@ impl Recovery {
         }
     }
 
-    /// Reads a file's records up to `end`; up to the torn tail where it is the last.
-    fn read(&mut self, journal: &Journal, end: Option<u64>) -> Result<()> {
-        self.follow(journal)?;
-        self.synced = self.synced.max(journal.place(0));
-        let limit = end.unwrap_or(journal.length);
+    /// Reads all files up to the end of the journal; `last` is the number of the last one.
+    fn read_all(&mut self, found: &[Journal], last: u32) -> Result<()> {
+        let is_found = |number: &u32| found.iter().any(|journal| journal.id.number == *number);
+        let given_up = (self.first_file..=last)
+            .rev()
+            .find(|number| !is_found(number));
+        self.given_up = given_up.unwrap_or(0);
+        for index in 0..found.len() {
+            if !self.read(found, index, last)? {
+                break;
+            }
+        }
+        let before = self.given_up.max(self.first_file - 1);
+        if self.end.file < before {
+            self.end = Position::new(before, FILE_HEADER as u32);
+        }
+        Ok(())
+    }
+
+    /// Reads a file's records; returns whether the journal goes on behind them.
+    fn read(&mut self, found: &[Journal], index: usize, last: u32) -> Result<bool> {
+        let journal = &found[index];
+        let Some(link) = journal.link else {
+            return self.pass_unlinked(journal.id.number);
+        };
+        self.follow(journal, &link)?;
+        self.synced = self.synced.max(link.synced);
+        let end = End::of(found, index, last);
+        let limit = match end {
+            End::At(at) => at,
+            End::Unknown | End::Open => journal.length,
+        };
         let mut window = Window::new(&*journal.file, limit);
         let mut at = FILE_HEADER as u64;
-        while end.is_none() || at < limit {
+        while at < limit {
             let cannot = |e| failed(&format!("read {}", journal.place(at)), e);
-            let found = scan_from(&mut window, at, journal.header.salt, self.read);
-            let (place, found) = found.map_err(cannot)?;
-            at = match found {
+            let record = scan_from(&mut window, at, journal.id.salt, self.read);
+            let (place, record) = record.map_err(cannot)?;
+            at = match record {
                 Found::Record {
                     header,
                     record,
                     steps,
                     damaged,
                     mended,
-                } if damaged.is_empty() || self.is_below(journal, place, end)? => {
+                } if damaged.is_empty() || self.is_below(&found[index..], place)? => {
                     if mended {
                         mend_record(journal, place, &header, &record).map_err(cannot)?;
                     }
@@ -294,26 +312,34 @@ impl Recovery {
                     self.close_logs(journal.place(place), &damaged);
                     place + record.len() as u64
                 }
-                _ if self.is_below(journal, at, end)? => {
+                _ if self.is_below(&found[index..], at)? => {
                     self.pass(journal, &mut window, at, limit)?
                 }
-                _ => break,
+                _ => {
+                    self.end = journal.place(at);
+                    return Ok(false);
+                }
             };
         }
         self.end = journal.place(at);
-        if end.is_none() {
-            let place = self.synced;
-            let here = place.file == journal.header.number;
-            cut(journal, at, if here { u64::from(place.at) } else { 0 })?;
+        Ok(!matches!(end, End::Open))
+    }
+
+    /// A file without a link ends the journal before it, unless a checkpoint counts what is in it.
+    fn pass_unlinked(&mut self, number: u32) -> Result<bool> {
+        if self.read >= self.contents.seq {
+            return Ok(false);
         }
-        Ok(())
+        let skip = self.accepted.pass(Skip::file(number));
+        skip.ok_or_else(|| no_header(number))?;
+        self.given_up = self.given_up.max(number);
+        Ok(true)
     }
 
     /// Goes on with a file, which should follow what was read so far.
-    fn follow(&mut self, journal: &Journal) -> Result<()> {
-        let (number, seq) = (journal.number, journal.header.previous_seq);
-        let to_the_end =
-            |skip: &Skip| skip.from.file == number - 1 && skip.to >= journal.header.previous_end;
+    fn follow(&mut self, journal: &Journal, link: &Link) -> Result<()> {
+        let (number, seq) = (journal.id.number, link.previous_seq);
+        let to_the_end = |skip: &Skip| skip.from.file == number - 1 && skip.to >= link.previous_end;
         if self.passed.as_ref().is_some_and(to_the_end) {
             // What was given up reaches to this file.
         } else if self.accepted.knows_file(number - 1) {
@@ -347,7 +373,7 @@ impl Recovery {
         if limit == journal.length && first_nonzero(window, at).map_err(cannot)?.is_none() {
             return Ok(limit);
         }
-        let next = find_record(window, at + 1, journal.header.salt, self.read).map_err(cannot)?;
+        let next = find_record(window, at + 1, journal.id.salt, self.read).map_err(cannot)?;
         let rest = (limit, self.read.max(self.contents.seq));
         let (to, seq) = next.map_or(rest, |(to, next)| (to, next.seq - 1));
         let skip = Skip {
@@ -362,18 +388,21 @@ impl Recovery {
         Ok(skip.to.into())
     }
 
-    /// Whether `at` is known to be synced, by anything before or behind it.
-    fn is_below(&mut self, journal: &Journal, at: u64, end: Option<u64>) -> Result<bool> {
+    /// Whether `at` in the first of `found` is known to be synced, by anything before or behind it.
+    fn is_below(&mut self, found: &[Journal], at: u64) -> Result<bool> {
         // What a checkpoint counts was synced before it was written.
         let counted = self.read < self.contents.seq;
-        if end.is_some() || counted || self.synced > journal.place(at) {
+        let place = found[0].place(at);
+        // What a file that is given up knew cannot be told.
+        if counted || self.synced > place || self.given_up > place.file {
             return Ok(true);
         }
-        let mut window = Window::new(&*journal.file, journal.length);
-        let behind = look_behind(&mut window, at, journal.header.salt)
-            .map_err(|e| failed(&format!("read {}", journal.place(at)), e))?;
-        self.synced = self.synced.max(behind.synced);
-        Ok(self.synced > journal.place(at))
+        if !std::mem::replace(&mut self.looked, true) {
+            let synced = known_synced(found, at);
+            let synced = synced.map_err(|e| failed(&format!("read behind {place}"), e))?;
+            self.synced = self.synced.max(synced);
+        }
+        Ok(self.synced > place)
     }
 
     fn apply(&mut self, place: Position, header: &RecordHeader, steps: Vec<Step>) -> Result<()> {

@@ -112,6 +112,12 @@ impl Shared {
         self.journal_bytes / 2
     }
 
+    /// Journal files at most that may be written and not synced before another one is begun.
+    pub(crate) fn most_unsynced(&self) -> usize {
+        let files = self.journal_bytes / u64::from(self.file_size);
+        usize::try_from(files).unwrap_or(usize::MAX).max(1)
+    }
+
     /// How a read of `log` from `from` goes.
     ///
     /// # Errors

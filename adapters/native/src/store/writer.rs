@@ -9,7 +9,8 @@ use std::{
 use standpipe_core::error::{Error, ErrorKind};
 
 use super::{
-    header::FileHeader,
+    ahead::{Ahead, MakeError, make},
+    header::{FILE_ID, FileHeader, FileId},
     position::{Position, journal_name},
     record::Part,
     shared::{Batch, Shared},
@@ -23,11 +24,18 @@ const RETRY: Duration = Duration::from_millis(250);
 const SHORT: Duration = Duration::from_millis(25);
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Part of a file that is written before the next one is made.
+const AHEAD: u32 = 4;
+
+type Named = (FileId, Arc<dyn File>);
+
 /// Writes what is submitted, in order, and syncs it once for all who wait.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    file: Option<(u32, Arc<dyn File>)>,
-    dirty: bool,
+    file: Option<Named>,
+    ahead: Ahead,
+    /// Files with something that is not synced, the oldest first.
+    dirty: Vec<Named>,
 }
 
 /// A write can be tried again, a sync cannot: after it failed, the kernel may have dropped the
@@ -42,7 +50,8 @@ impl Writer {
         Self {
             shared,
             file: None,
-            dirty: false,
+            ahead: Ahead::default(),
+            dirty: Vec::new(),
         }
     }
 
@@ -64,8 +73,9 @@ impl Writer {
     }
 
     /// Gives the directory free.
-    fn end(self, failure: Option<Error>) {
+    fn end(mut self, failure: Option<Error>) {
         self.shared.wait_for_flusher();
+        self.ahead.discard(&*self.shared.disk);
         self.shared.lock.lock().take();
         match failure {
             None => self.shared.ended.advance(1),
@@ -108,48 +118,51 @@ impl Writer {
 
     fn write(&mut self, batch: &Batch) -> Result<(), Failure> {
         for part in &batch.parts {
-            if let Some(header) = &part.new_file
-                && self
-                    .file
-                    .as_ref()
-                    .is_none_or(|(number, _)| *number < header.number)
-            {
-                self.open_file(header)?;
+            let current = self.file.as_ref().map_or(0, |(id, _)| id.number);
+            if let Some(header) = part.new_file.filter(|header| current < header.id.number) {
+                self.open_file(&header)?;
             }
-            let Some((number, file)) = &self.file else {
+            let Some((id, file)) = &self.file else {
                 unreachable!("the first part opens a file");
             };
-            if *number != part.at.file {
+            if id.number != part.at.file {
                 continue; // written before a later part of this batch failed
             }
-            self.dirty = true;
+            if self.dirty.last().is_none_or(|(last, _)| last != id) {
+                self.dirty.push((*id, file.clone()));
+            }
             write_all_at(&**file, &mut part.slices(), u64::from(part.at.at))
                 .map_err(|error| refused(part, error))?;
+            if part.end().at >= self.shared.file_size / AHEAD {
+                let (disk, size) = (&self.shared.disk, self.shared.file_size);
+                self.ahead.begin(disk, id.next(), size);
+            }
         }
         Ok(())
     }
 
-    /// Syncs the file before, so that only the last one can have a torn tail, and makes the next.
+    /// Goes on in the next file. Those before it may not be synced yet: its link says so.
     fn open_file(&mut self, header: &FileHeader) -> Result<(), Failure> {
-        self.sync()?;
-        self.shared.wait_for_room(header.number);
-        let name = journal_name(header.number);
-        let made = (|| {
-            let file = self
-                .shared
-                .disk
-                .create(&name, u64::from(self.shared.file_size))?;
-            write_all_at(&*file, &mut [io::IoSlice::new(&header.encode())], 0)?;
-            Ok(file)
-        })();
-        let file: Arc<dyn File> = made.map_err(|error: io::Error| {
-            let message = format!("cannot make {name}");
-            Failure::Write(Error::new(ErrorKind::Transient, "commit", message).with_source(error))
-        })?;
-        let synced = file.sync().and_then(|()| self.shared.disk.sync_names());
-        synced.map_err(|error| Failure::Sync(sync_failed(header.number, error)))?;
-        self.shared.files.insert(header.number, file.clone());
-        self.file = Some((header.number, file));
+        if self.dirty.len() >= self.shared.most_unsynced() {
+            self.sync()?;
+        }
+        self.shared.wait_for_room(header.id.number);
+        let (id, octets) = (header.id, header.encode());
+        let made = match self.ahead.take(id) {
+            Some(Ok(file)) => {
+                let mut link = [io::IoSlice::new(&octets[FILE_ID..])];
+                let linked = write_all_at(&*file, &mut link, FILE_ID as u64);
+                linked.map(|()| file).map_err(MakeError::Write)
+            }
+            Some(Err(failed @ MakeError::Sync(_))) => Err(failed),
+            // What did not work beside the writer may work now, or has an error to tell.
+            Some(Err(MakeError::Write(_))) | None => {
+                make(&*self.shared.disk, id, &octets, self.shared.file_size)
+            }
+        };
+        let file = made.map_err(|error| cannot_make(id.number, error))?;
+        self.shared.files.insert(id.number, file.clone());
+        self.file = Some((id, file));
         Ok(())
     }
 
@@ -166,12 +179,13 @@ impl Writer {
         }
     }
 
+    /// Syncs all files in order, so that what is known to be synced is all before a place.
     fn sync(&mut self) -> Result<(), Failure> {
-        if let Some((number, file)) = self.file.as_ref().filter(|_| self.dirty) {
+        for (id, file) in &self.dirty {
             let synced = file.sync();
-            synced.map_err(|error| Failure::Sync(sync_failed(*number, error)))?;
+            synced.map_err(|error| Failure::Sync(sync_failed(id.number, error)))?;
         }
-        self.dirty = false;
+        self.dirty.clear();
         Ok(())
     }
 }
@@ -187,6 +201,17 @@ fn is_full(error: &Error) -> bool {
 fn refused(part: &Part, error: io::Error) -> Failure {
     let message = format!("cannot write {}", part.at);
     Failure::Write(Error::new(ErrorKind::Transient, "commit", message).with_source(error))
+}
+
+fn cannot_make(file: u32, error: MakeError) -> Failure {
+    match error {
+        MakeError::Write(error) => {
+            let message = format!("cannot make {}", journal_name(file));
+            let error = Error::new(ErrorKind::Transient, "commit", message).with_source(error);
+            Failure::Write(error)
+        }
+        MakeError::Sync(error) => Failure::Sync(sync_failed(file, error)),
+    }
 }
 
 fn sync_failed(file: u32, error: io::Error) -> Error {

@@ -134,7 +134,9 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
     let mut ends = HashMap::new();
     let mut gap = None;
     let overlay = &inspection.overlay;
-    sweep(overlay, inspection.first_file, &mut |swept| match swept {
+    let recovered = inspection.recovered.as_ref().ok();
+    let end = recovered.map(|recovered| recovered.end);
+    let mut visit = |swept: Swept<'_>| match swept {
         Swept::NoHeader(file) => {
             let what =
                 "does not begin as a journal file does; its records cannot be told from others";
@@ -166,7 +168,8 @@ fn check_journal(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io
                 }
             }
         }
-    })?;
+    };
+    sweep(overlay, inspection.first_file, end, &mut visit)?;
     match &inspection.recovered {
         Ok(_) => report_tail(inspection, report)?,
         Err(error) => report(Finding::new(Severity::Closed, "", error.message())),

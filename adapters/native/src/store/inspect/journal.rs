@@ -1,15 +1,16 @@
 //! Going through the journal's files, past what is damaged.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{io, ops::Range};
 
 use standpipe_core::id::{LogId, Offset};
 
 use crate::store::{
-    header::{FILE_HEADER, FileHeader},
-    position::{Position, journal_name, journal_number},
-    scan::{Found, find_record, look_behind, scan_from},
+    header::{FILE_HEADER, Link},
+    journal::{Journal, Opened, known_synced, open_file},
+    position::{Position, journal_number},
+    scan::{Found, find_record, scan_from},
     step::Step,
-    vfs::{Disk, File, read_full_at},
+    vfs::Disk,
     window::{Window, first_nonzero},
 };
 
@@ -25,101 +26,126 @@ pub(super) enum Swept<'a> {
     Padding(Position),
 }
 
-struct Journal {
-    number: u32,
-    file: Arc<dyn File>,
-    header: Option<FileHeader>,
-}
-
-/// Goes through all files from number `first` on.
+/// Goes through all files from number `first` on, up to `end`; where that is not known, up to what
+/// may be the torn tail.
 pub(super) fn sweep(
     disk: &dyn Disk,
     first: u32,
+    end: Option<Position>,
     visit: &mut dyn FnMut(Swept<'_>),
 ) -> io::Result<()> {
     let names = disk.names()?;
     let numbers = names.iter().filter_map(|name| journal_number(name));
-    let mut numbers: Vec<_> = numbers.filter(|number| *number >= first).collect();
+    let last = end.map_or(u32::MAX, |end| end.file);
+    let mut numbers: Vec<_> = numbers.filter(|n| (first..=last).contains(n)).collect();
     numbers.sort_unstable();
-    let files: io::Result<Vec<_>> = numbers.iter().map(|n| open(disk, *n)).collect();
-    let files = files?;
-    for (index, journal) in files.iter().enumerate() {
-        let next = files.get(index + 1);
-        let is_last = next.is_none();
-        let end = next.and_then(|next| next.header).map(|h| h.previous_end);
-        match journal.header {
-            Some(header) => sweep_file(journal, header, (end, is_last), visit)?,
-            None if is_last && is_empty(journal)? => {}
-            None => visit(Swept::NoHeader(journal.number)),
+    let (mut journals, mut headless) = (Vec::new(), Vec::new());
+    for number in &numbers {
+        match open_file(disk, *number)? {
+            Opened::Journal(journal) => journals.push(journal),
+            Opened::Empty if Some(number) == numbers.last() => {}
+            Opened::Empty | Opened::NoHeader => headless.push(*number),
         }
     }
-    Ok(())
-}
-
-fn open(disk: &dyn Disk, number: u32) -> io::Result<Journal> {
-    let file = disk.open(&journal_name(number))?;
-    let mut start = [0; FILE_HEADER];
-    let read = read_full_at(&*file, &mut start, 0)?;
-    let header = FileHeader::decode(&start[..read]).or_else(|| FileHeader::mended(&start[..read]));
-    Ok(Journal {
-        number,
-        file,
-        header: header.filter(|header| header.number == number),
-    })
-}
-
-/// Whether the file was only begun: a header is synced before the first record.
-fn is_empty(journal: &Journal) -> io::Result<bool> {
-    let mut window = Window::new(&*journal.file, journal.file.len()?);
-    Ok(first_nonzero(&mut window, FILE_HEADER as u64)?.is_none())
-}
-
-fn sweep_file(
-    journal: &Journal,
-    header: FileHeader,
-    (end, is_last): (Option<u32>, bool),
-    visit: &mut dyn FnMut(Swept<'_>),
-) -> io::Result<()> {
-    let place = |at: u64| Position::new(journal.number, u32::try_from(at).unwrap_or(u32::MAX));
-    let limit = match end {
-        Some(end) => u64::from(end),
-        None => journal.file.len()?,
+    headless
+        .into_iter()
+        .for_each(|number| visit(Swept::NoHeader(number)));
+    let mut sweep = Sweep {
+        journals: &journals,
+        end,
+        synced: None,
+        visit,
     };
-    let mut window = Window::new(&*journal.file, limit);
-    let (mut at, mut seq, mut synced) = (FILE_HEADER as u64, header.previous_seq, place(0));
-    while at < limit {
-        let (start, found) = scan_from(&mut window, at, header.salt, seq)?;
-        if let Found::Record {
-            header,
-            record,
-            steps,
-            damaged,
-            ..
-        } = found
-        {
-            if first_nonzero(&mut window, at)?.is_some_and(|nonzero| nonzero < start) {
-                visit(Swept::Padding(place(at)));
-            }
-            visit(Swept::Record(place(start), &steps, &damaged));
-            (at, seq) = (start + record.len() as u64, header.seq);
-            synced = synced.max(header.synced);
-            continue;
+    for index in 0..journals.len() {
+        if !sweep.file(index)? {
+            break;
         }
-        let behind = look_behind(&mut window, at, header.salt)?;
-        if behind.end == at && end.is_none() {
-            return Ok(());
-        }
-        if is_last && synced.max(behind.synced) <= place(at) {
-            return Ok(()); // the torn tail
-        }
-        let next = find_record(&mut window, at + 1, header.salt, seq)?;
-        let (to, before) = next.map_or((limit, seq), |(to, next)| (to, next.seq - 1));
-        visit(Swept::Unreadable(place(at), to));
-        (at, seq) = (to, before);
-    }
-    let mut rest = Window::new(&*journal.file, journal.file.len()?);
-    if let Some(nonzero) = first_nonzero(&mut rest, limit)? {
-        visit(Swept::Padding(place(nonzero)));
     }
     Ok(())
+}
+
+struct Sweep<'a> {
+    journals: &'a [Journal],
+    end: Option<Position>,
+    /// The highest position that anything in the journal knows to be synced, once it was asked for.
+    synced: Option<Position>,
+    visit: &'a mut dyn FnMut(Swept<'_>),
+}
+
+impl Sweep<'_> {
+    /// Goes through a file; returns whether what comes behind it is to be gone through.
+    fn file(&mut self, index: usize) -> io::Result<bool> {
+        let journal = &self.journals[index];
+        match journal.link {
+            Some(link) => self.records(index, link),
+            // As recovery has it: a place behind the header that is known to be synced.
+            None if self.is_torn(journal.place(FILE_HEADER as u64 - 1))? => Ok(false),
+            None => {
+                (self.visit)(Swept::NoHeader(journal.id.number));
+                Ok(true)
+            }
+        }
+    }
+
+    fn records(&mut self, index: usize, link: Link) -> io::Result<bool> {
+        let journal = &self.journals[index];
+        let next = self.journals.get(index + 1);
+        let next = next.filter(|next| next.id.number == journal.id.number + 1);
+        let told = next
+            .and_then(|next| next.link)
+            .map(|link| link.previous_end);
+        let own = self.end.filter(|end| end.file == journal.id.number);
+        let told = own.map(|end| end.at).or(told);
+        let limit = told.map_or(journal.length, u64::from);
+        let mut window = Window::new(&*journal.file, limit);
+        let (mut at, mut seq) = (FILE_HEADER as u64, link.previous_seq);
+        while at < limit {
+            let (start, found) = scan_from(&mut window, at, journal.id.salt, seq)?;
+            if let Found::Record {
+                header,
+                record,
+                steps,
+                damaged,
+                ..
+            } = found
+            {
+                let nonzero = first_nonzero(&mut window, at)?;
+                if nonzero.is_some_and(|nonzero| nonzero < start) {
+                    (self.visit)(Swept::Padding(journal.place(at)));
+                }
+                (self.visit)(Swept::Record(journal.place(start), &steps, &damaged));
+                (at, seq) = (start + record.len() as u64, header.seq);
+                continue;
+            }
+            if told.is_none() && first_nonzero(&mut window, at)?.is_none() {
+                return Ok(true);
+            }
+            if self.is_torn(journal.place(at))? {
+                return Ok(false);
+            }
+            let next = find_record(&mut window, at + 1, journal.id.salt, seq)?;
+            let (to, before) = next.map_or((limit, seq), |(to, next)| (to, next.seq - 1));
+            (self.visit)(Swept::Unreadable(journal.place(at), to));
+            (at, seq) = (to, before);
+        }
+        let mut rest = Window::new(&*journal.file, journal.length);
+        if let Some(nonzero) = first_nonzero(&mut rest, limit)?.filter(|_| own.is_none()) {
+            (self.visit)(Swept::Padding(journal.place(nonzero)));
+        }
+        Ok(true)
+    }
+
+    /// Whether what is unreadable at a place may be the torn tail: where the journal ends is not
+    /// known, and nothing knows that the place was synced.
+    fn is_torn(&mut self, place: Position) -> io::Result<bool> {
+        if self.end.is_some() {
+            return Ok(false);
+        }
+        let synced = match self.synced {
+            Some(synced) => synced,
+            None => known_synced(self.journals, 0)?,
+        };
+        self.synced = Some(synced);
+        Ok(synced <= place)
+    }
 }

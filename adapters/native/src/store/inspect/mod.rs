@@ -237,7 +237,7 @@ fn keys_past_damage(
     mut keys: BTreeMap<Bytes, Bytes>,
     first_file: u32,
 ) -> Result<BTreeMap<Bytes, Bytes>> {
-    let swept = sweep(disk, first_file, &mut |swept| {
+    let swept = sweep(disk, first_file, None, &mut |swept| {
         let Swept::Record(_, steps, _) = swept else {
             return;
         };

@@ -79,7 +79,12 @@ impl Held {
             if found.is_some_and(|entry| entry.base_offset.0 == expected.base) {
                 return;
             }
-            assert!(self.is_needless(expected.base, expected.end));
+            assert!(
+                self.is_needless(expected.base, expected.end),
+                "{at:?}: {} to {} was passed over for {found:?}",
+                expected.base,
+                expected.end
+            );
         }
         assert_eq!(found, None);
     }

@@ -14,6 +14,7 @@ mod recovery;
 mod reopen;
 mod segments;
 mod sim;
+mod spans;
 mod targets;
 mod thin;
 

@@ -31,7 +31,7 @@ struct State {
     files: BTreeMap<String, Stored>,
     /// Removed, but a power cut may bring them back.
     removed: BTreeMap<String, Stored>,
-    /// Writes and syncs so far.
+    /// Writes, syncs and removals so far.
     steps: u64,
     /// At this step, the disk as a power cut would leave it is kept aside.
     cut_at: Option<(u64, u64)>,
@@ -131,6 +131,13 @@ impl SimDisk {
         after
     }
 
+    /// The disk as a process that ends now leaves it.
+    pub(super) fn copy(&self) -> Self {
+        let copy = Self::default();
+        copy.0.state.lock().files = self.0.state.lock().files.clone();
+        copy
+    }
+
     pub(super) fn fail_writes(&self, fail: bool) {
         self.0.state.lock().fail_writes = fail;
     }
@@ -194,6 +201,18 @@ impl SimDisk {
             let waited = self.0.changed.wait_until(&mut state, until);
             assert!(!waited.timed_out(), "it stays at {names:?}");
         }
+    }
+
+    /// How many journal files hold something that is not synced.
+    pub(super) fn unsynced_journals(&self) -> usize {
+        let state = self.0.state.lock();
+        let journals = state
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".journal"));
+        journals
+            .filter(|(_, file)| file.seen != file.durable)
+            .count()
     }
 
     /// A file's octets.
@@ -311,6 +330,7 @@ impl Disk for SimDisk {
         let mut state = self.0.state.lock();
         let file = state.files.remove(name).ok_or(io::ErrorKind::NotFound)?;
         state.removed.insert(name.into(), file);
+        self.step(&mut state);
         self.0.changed.notify_all();
         Ok(())
     }

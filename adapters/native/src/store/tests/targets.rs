@@ -6,8 +6,7 @@ use super::{filled::fs_names, sim::Random};
 use crate::store::{
     checkpoint::checkpoint_number,
     directory::Directory,
-    header::FILE_HEADER,
-    header::FileHeader,
+    header::{FILE_HEADER, FileHeader, FileId},
     position::journal_number,
     scan::find_record,
     segment::{read_table, segment_number},
@@ -77,11 +76,12 @@ impl Targets {
         let file = disk.open(&whole.0).unwrap();
         let mut start = [0; FILE_HEADER];
         file.read_at(&mut start, 0).unwrap();
-        let header = FileHeader::decode(&start).unwrap();
+        let id = FileId::decode(&start).unwrap();
+        let header = FileHeader::decode(id, &start).unwrap();
         let mut window = Window::new(&*file, whole.2);
-        let (mut at, mut seq) = (FILE_HEADER as u64, header.previous_seq);
+        let (mut at, mut seq) = (FILE_HEADER as u64, header.link.previous_seq);
         self.records.push((whole.0.clone(), 0, at));
-        while let Some((place, record)) = find_record(&mut window, at, header.salt, seq).unwrap() {
+        while let Some((place, record)) = find_record(&mut window, at, id.salt, seq).unwrap() {
             (at, seq) = (place + u64::from(record.length), record.seq);
             self.records
                 .push((whole.0.clone(), place, at.min(place + 300)));
