@@ -12,7 +12,7 @@ use rustix::{
 };
 use standpipe_core::error::{Error, ErrorKind, Result};
 
-const FORMAT: &str = "standpipe-store 1\n";
+const FORMAT: &str = "standpipe-store 2\n";
 const OPERATION: &str = "open store";
 
 /// The lock on a directory; held until it is dropped, or the process ends.
@@ -160,7 +160,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         check_format(directory.path()).unwrap();
         check_format(directory.path()).unwrap();
-        fs::write(directory.path().join("format"), "standpipe-store 2\n").unwrap();
+        fs::write(directory.path().join("format"), "standpipe-store 3\n").unwrap();
         let refused = check_format(directory.path()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
     }
