@@ -109,9 +109,9 @@ pub(super) fn open_files(
     let numbers = names.iter().filter_map(|name| journal_number(name));
     let numbers: BTreeSet<_> = numbers.filter(|number| *number >= first).collect();
     let newest = numbers.last().copied();
-    let mut last = newest.unwrap_or(if first > 1 { first } else { 0 });
-    let mut found = Vec::new();
-    for number in first..=last {
+    let newest_or_missing = newest.unwrap_or(if first > 1 { first } else { 0 });
+    let (mut found, mut last) = (Vec::new(), newest_or_missing);
+    for number in first..=newest_or_missing {
         let name = journal_name(number);
         let opened = numbers.contains(&number).then(|| open_file(disk, number));
         let opened = opened.transpose();

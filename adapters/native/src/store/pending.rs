@@ -1,5 +1,7 @@
 //! The end of the journal: what was submitted and is not written yet.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use uuid::Uuid;
 
@@ -9,8 +11,11 @@ use super::{
     record::{Part, RecordWriter},
 };
 
-/// Buffers above this are given back when nothing waits.
-const IDLE_BUFFER: usize = 64 * 1024;
+/// Octets that are written at once, about: who waits for the first ones goes on while the next ones
+/// are written.
+const PIECE: usize = 512 * 1024;
+/// Buffers that are kept for what comes next.
+const SPARES: usize = 8;
 /// At most one octet in so many is left unused to begin a block.
 const UNUSED_SHARE: usize = 4;
 
@@ -31,7 +36,7 @@ pub(crate) struct Pending {
     parts: Vec<Part>,
     /// Octets that are not written, those with the writer included.
     pub(crate) unwritten: usize,
-    spare: BytesMut,
+    spares: Vec<BytesMut>,
 }
 
 impl Pending {
@@ -50,7 +55,7 @@ impl Pending {
             synced: end,
             parts: Vec::new(),
             unwritten: 0,
-            spare: BytesMut::new(),
+            spares: Vec::new(),
         }
     }
 
@@ -79,8 +84,8 @@ impl Pending {
         let full = self.next.at as usize + bound > self.file_size as usize;
         if self.sealed || (full && self.next.at as usize > FILE_HEADER) {
             self.open_file(seq);
-        } else if self.parts.is_empty() {
-            let bytes = std::mem::take(&mut self.spare);
+        } else if self.parts.last().is_none_or(|part| part.len() >= PIECE) {
+            let bytes = self.spares.pop().unwrap_or_default();
             self.parts.push(Part::new(self.next, None, bytes));
         }
     }
@@ -113,34 +118,39 @@ impl Pending {
         self.sealed = false;
         self.next = Position::new(self.file.number, FILE_HEADER as u32);
         self.end = self.next;
-        let bytes = std::mem::take(&mut self.spare);
+        let bytes = self.spares.pop().unwrap_or_default();
         self.parts.push(Part::new(self.next, Some(header), bytes));
     }
 
     /// Everything that waits, for the writer. What comes after begins a block of its own where that
     /// leaves little unused: else a sync that follows writes this batch's last block once more.
-    pub(crate) fn take(&mut self) -> (Vec<Part>, Position) {
+    pub(crate) fn take(&mut self) -> (VecDeque<Part>, Position) {
         let parts = std::mem::take(&mut self.parts);
-        let written = parts.last().map_or(0, Part::len);
+        let file = |part: &&Part| part.at.file == self.end.file;
+        let written: usize = parts.iter().filter(file).map(Part::len).sum();
         let unused = self.end.at.next_multiple_of(BLOCK) - self.end.at;
         if unused as usize * UNUSED_SHARE <= written {
             self.next = Position::new(self.end.file, self.end.at + unused);
         }
-        (parts, self.end)
+        (parts.into(), self.end)
     }
 
-    /// Takes back a written part's buffer for the next one.
+    /// Takes back a written part's buffer for a later one.
     pub(crate) fn give_back(&mut self, mut buffer: BytesMut) {
-        if buffer.capacity() > self.spare.capacity() {
+        // One that a large commit made large is not kept.
+        if self.spares.len() < SPARES && buffer.capacity() <= 4 * PIECE {
             buffer.clear();
-            self.spare = buffer;
+            self.spares.push(buffer);
         }
+    }
+
+    /// Whether it keeps memory that it does not need.
+    pub(crate) fn has_spares(&self) -> bool {
+        !self.spares.is_empty()
     }
 
     /// Gives memory back while nothing happens.
     pub(crate) fn rest(&mut self) {
-        if self.spare.capacity() > IDLE_BUFFER {
-            self.spare = BytesMut::new();
-        }
+        self.spares = Vec::new();
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Part {
     pub(crate) at: Position,
     /// The file is new and begins with this.
     pub(crate) new_file: Option<FileHeader>,
+    /// The last commit in it.
+    pub(crate) seq: u64,
     pub(crate) bytes: BytesMut,
     large: Vec<(usize, Bytes)>,
     large_octets: usize,
@@ -42,6 +44,7 @@ impl Part {
         Self {
             at,
             new_file,
+            seq: 0,
             bytes,
             large: Vec::new(),
             large_octets: 0,
@@ -223,6 +226,7 @@ impl<'a> RecordWriter<'a> {
             synced: facts.synced,
             steps_crc: self.crc.sum(),
         };
+        self.part.seq = facts.seq;
         self.part.bytes[self.header..self.header + RECORD_HEADER].copy_from_slice(&header.encode());
     }
 }

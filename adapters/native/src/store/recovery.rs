@@ -90,7 +90,7 @@ pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Ac
     for journal in left() {
         files.insert(journal.id.number, journal.file.clone());
     }
-    let newest = left().last().map(|last| last.id.incarnation + 1);
+    let newest = left().next_back().map(|last| last.id.incarnation + 1);
     facts.incarnation = newest.unwrap_or(facts.incarnation);
     let recovered = Recovered {
         contents: recovery.contents,

@@ -1,6 +1,6 @@
 //! What the store's handles and its writer thread share.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 use standpipe_core::{
@@ -29,6 +29,9 @@ use super::{
 /// How long the thread behind the journal steps aside for the writer at a time.
 const SHORT: Duration = Duration::from_millis(25);
 
+/// How long the writer keeps buffers while nothing is submitted.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// State, marks, and what wakes the writer.
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
@@ -52,12 +55,11 @@ pub(crate) struct Shared {
 
 /// What the writer does next.
 pub(crate) struct Batch {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: VecDeque<Part>,
     /// The last commit in it.
     pub(crate) seq: u64,
     /// Where the journal ends behind it.
     pub(crate) end: Position,
-    pub(crate) octets: usize,
 }
 
 /// Why the writer should end.
@@ -201,8 +203,11 @@ impl Shared {
                 }
                 Ending::Dropped | Ending::Closed => return None,
             }
-            state.pending.rest();
-            self.wake.wait(&mut state);
+            if !state.pending.has_spares() {
+                self.wake.wait(&mut state);
+            } else if self.wake.wait_for(&mut state, IDLE).timed_out() {
+                state.pending.rest();
+            }
         }
     }
 
@@ -212,20 +217,19 @@ impl Shared {
         self.state.lock().sync_wanted.min(seq) > synced
     }
 
-    pub(crate) fn note_written(&self, batch: Batch) {
+    pub(crate) fn note_written(&self, part: Part) {
+        let seq = part.seq;
         {
             let mut state = self.state.lock();
-            state.pending.unwritten -= batch.octets;
+            state.pending.unwritten -= part.len();
             state.writer_first = false;
-            state.tail.written(batch.seq);
+            state.tail.written(seq);
             state.evict();
             state.refusal = state.closed_error();
             state.tell();
-            for part in batch.parts {
-                state.pending.give_back(part.bytes);
-            }
+            state.pending.give_back(part.bytes);
         }
-        self.written.advance(batch.seq);
+        self.written.advance(seq);
     }
 
     pub(crate) fn note_synced(&self, seq: u64, end: Position) {
@@ -443,7 +447,6 @@ impl Shared {
 fn take(state: &mut State) -> Batch {
     let (parts, end) = state.pending.take();
     Batch {
-        octets: parts.iter().map(Part::len).sum(),
         parts,
         seq: state.contents.seq,
         end,

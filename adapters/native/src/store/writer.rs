@@ -83,10 +83,10 @@ impl Writer {
         }
     }
 
-    fn write_until_done(&mut self, batch: Batch) -> Result<(), Error> {
+    fn write_until_done(&mut self, mut batch: Batch) -> Result<(), Error> {
         let (mut said, mut patience) = (false, None);
         loop {
-            match self.write(&batch) {
+            match self.write(&mut batch) {
                 Ok(()) => break,
                 Err(Failure::Sync(error)) => return Err(error),
                 Err(Failure::Write(error)) => {
@@ -112,31 +112,37 @@ impl Writer {
         if said {
             tracing::info!("the journal can be written again");
         }
-        self.shared.note_written(batch);
         Ok(())
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), Failure> {
-        for part in &batch.parts {
-            let current = self.file.as_ref().map_or(0, |(id, _)| id.number);
-            if let Some(header) = part.new_file.filter(|header| current < header.id.number) {
-                self.open_file(&header)?;
+    /// Writes part by part, so that whoever waits for the first goes on while others are written.
+    fn write(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        while let Some(part) = batch.parts.pop_front() {
+            if let Err(failure) = self.write_part(&part) {
+                batch.parts.push_front(part);
+                return Err(failure);
             }
-            let Some((id, file)) = &self.file else {
-                unreachable!("the first part opens a file");
-            };
-            if id.number != part.at.file {
-                continue; // written before a later part of this batch failed
-            }
-            if self.dirty.last().is_none_or(|(last, _)| last != id) {
-                self.dirty.push((*id, file.clone()));
-            }
-            write_all_at(&**file, &mut part.slices(), u64::from(part.at.at))
-                .map_err(|error| refused(part, error))?;
-            if part.end().at >= self.shared.file_size / AHEAD {
-                let (disk, size) = (&self.shared.disk, self.shared.file_size);
-                self.ahead.begin(disk, id.next(), size);
-            }
+            self.shared.note_written(part);
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, part: &Part) -> Result<(), Failure> {
+        let current = self.file.as_ref().map_or(0, |(id, _)| id.number);
+        if let Some(header) = part.new_file.filter(|header| current < header.id.number) {
+            self.open_file(&header)?;
+        }
+        let Some((id, file)) = &self.file else {
+            unreachable!("the first part opens a file");
+        };
+        if self.dirty.last().is_none_or(|(last, _)| last != id) {
+            self.dirty.push((*id, file.clone()));
+        }
+        write_all_at(&**file, &mut part.slices(), u64::from(part.at.at))
+            .map_err(|error| refused(part, error))?;
+        if part.end().at >= self.shared.file_size / AHEAD {
+            let (disk, size) = (&self.shared.disk, self.shared.file_size);
+            self.ahead.begin(disk, id.next(), size);
         }
         Ok(())
     }
