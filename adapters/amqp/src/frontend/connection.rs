@@ -259,6 +259,21 @@ impl Connection {
         Ok(())
     }
 
+    /// What the client had sent before it left is done, if in time.
+    async fn last_frames(&mut self, ended: &Ended, peer: SocketAddr) {
+        if matches!(ended, Ended::Gone(_)) {
+            // Nobody reads: nothing is to wait for room.
+            self.output.end();
+        }
+        match timeout(FAREWELL, self.settle_parked()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => {
+                tracing::warn!(%peer, refusal = refusal.text, "refused after the client left");
+            }
+            Err(_) => tracing::warn!(%peer, "the client left, and what it sent last is dropped"),
+        }
+    }
+
     /// Waits until all that the client published before it left is visible, and handles the rest.
     async fn settle_parked(&mut self) -> Handled {
         loop {
@@ -429,10 +444,8 @@ impl Connection {
 
     /// Ends the channels, then the connection, and tells the client where it listens.
     async fn finish(mut self, ended: Ended, peer: SocketAddr) {
-        if matches!(ended, Ended::Closed | Ended::Gone(_))
-            && let Err(refusal) = self.settle_parked().await
-        {
-            tracing::warn!(%peer, refusal = refusal.text, "refused after the client left");
+        if !matches!(ended, Ended::Refused(..)) {
+            self.last_frames(&ended, peer).await;
         }
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot
