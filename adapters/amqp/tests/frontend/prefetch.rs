@@ -39,7 +39,7 @@ async fn ready(client: &mut Raw) -> u32 {
     let look = method(1, 50, 10, b"\0\0\x01q\x01\0\0\0\0");
     client.send(&look).await;
     let declared = client.until(&[50, 11]).await;
-    u32::from_be_bytes(declared[2..6].try_into().unwrap())
+    u32::from_be_bytes(declared[2..6].try_into().expect("four octets"))
 }
 
 #[tokio::test]

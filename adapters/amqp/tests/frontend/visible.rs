@@ -27,7 +27,7 @@ fn confirm_select() -> Vec<u8> {
 }
 
 fn count_at(arguments: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes(arguments[at..at + 4].try_into().unwrap())
+    u32::from_be_bytes(arguments[at..at + 4].try_into().expect("four octets"))
 }
 
 /// Messages behind this one, by the end of `basic.get-ok`.
