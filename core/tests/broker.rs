@@ -207,6 +207,7 @@ async fn a_fanout_reaches_every_queue_and_an_unroutable_message_none() {
     let exchange = |exchange| Target::Exchange {
         exchange,
         key: b"k",
+        more_keys: &[],
         headers: &headers,
     };
     assert_eq!(publish(&broker, exchange("x"), "m").await, 3);
@@ -232,6 +233,7 @@ async fn a_restart_keeps_queues_bindings_messages_and_acks() {
     let target = Target::Exchange {
         exchange: "x",
         key: b"a.b",
+        more_keys: &[],
         headers: &headers,
     };
     for n in 0..4 {

@@ -50,6 +50,7 @@ fn publish(broker: &Broker) -> Result<usize> {
         target: Target::Exchange {
             exchange: "amq.fanout",
             key: b"",
+            more_keys: &[],
             headers: &Headers::default(),
         },
         draft: NativeCodec::encode(&Message::new("m")),

@@ -1,6 +1,6 @@
 //! The publish path: route, take a place in the log, confirm once durable and visible.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,7 @@ use crate::{
     entry::Draft,
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId},
-    message::Headers,
+    message::{Headers, Text},
     partitioner::{murmur2, partition_of},
     store::Durability,
 };
@@ -33,6 +33,8 @@ pub enum Target<'a> {
         exchange: &'a str,
         /// The routing key.
         key: &'a [u8],
+        /// Further ones: it goes once to each topic that any of them leads to.
+        more_keys: &'a [Text],
         /// Headers, for a headers exchange.
         headers: &'a Headers,
     },
@@ -116,19 +118,30 @@ impl Broker {
                 topics.push(topic(name).ok_or_else(|| no_topic(publish.namespace, name))?);
             }
             Target::Exchange {
-                exchange: "", key, ..
+                exchange: "",
+                key,
+                more_keys: [],
+                ..
             } => {
                 topics.extend(std::str::from_utf8(key).ok().and_then(topic));
             }
             Target::Exchange {
                 exchange,
                 key,
+                more_keys,
                 headers,
             } => {
+                let router = state.router(publish.namespace)?;
                 let mut names = Vec::new();
-                state
-                    .router(publish.namespace)?
-                    .route(exchange, key, headers, &mut names)?;
+                router.route(exchange, key, headers, &mut names)?;
+                if !more_keys.is_empty() {
+                    let mut all: BTreeSet<_> = names.drain(..).collect();
+                    for key in *more_keys {
+                        router.route(exchange, key.as_bytes(), headers, &mut names)?;
+                        all.append(&mut names.drain(..).collect());
+                    }
+                    names.extend(all);
+                }
                 topics.extend(names.iter().filter_map(|name| topic(name)));
             }
         }

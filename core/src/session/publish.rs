@@ -134,6 +134,7 @@ impl Publisher<'_> {
             Destination::Exchange { exchange, key } => Target::Exchange {
                 exchange,
                 key: key.as_bytes(),
+                more_keys: &[],
                 headers,
             },
         };

@@ -55,6 +55,17 @@ pub(crate) fn begin(properties: &[u8], capacity: usize) -> BytesMut {
     out
 }
 
+/// The entry body with other properties.
+///
+/// # Errors
+/// `Invalid` where it is cut short.
+pub(crate) fn with_properties(entry_body: &Bytes, properties: &Properties) -> Result<Bytes> {
+    let body = Stored::split(entry_body)?.body;
+    let mut out = begin(&properties.encode(), body.len());
+    out.extend_from_slice(&body);
+    Ok(out.freeze())
+}
+
 /// An entry around an entry body whose properties were decoded.
 pub(crate) fn draft(entry_body: Bytes, properties: &Properties, fields: Fields) -> Draft {
     let mut draft = Draft::single(Format::AMQP091, entry_body);

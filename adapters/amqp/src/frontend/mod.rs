@@ -10,6 +10,7 @@ mod confirm;
 mod connection;
 mod consume;
 mod content;
+mod copies;
 mod deliver;
 mod exchange;
 mod get;

@@ -14,6 +14,7 @@ use standpipe_core::{
 use super::{
     channel::Channel,
     content::{Content, Publishing},
+    copies,
     queue::name,
     refusal::{Handled, Refusal},
     replies::is_reply,
@@ -42,6 +43,7 @@ impl Channel {
         if is_reply(&publishing) {
             return self.direct(&publishing, stored);
         }
+        let (copies, stored) = copies::take(&mut properties, stored)?;
         let headers: Headers = properties.table()?.into_iter().collect();
         let key = partition_key(&headers, &publishing);
         let draft = self.draft(&publishing, &properties, stored, key.as_ref(), ttl);
@@ -52,6 +54,7 @@ impl Channel {
             target: Target::Exchange {
                 exchange: name(&publishing.exchange)?,
                 key: publishing.routing_key.as_bytes(),
+                more_keys: &copies,
                 headers: &headers,
             },
             draft,

@@ -154,10 +154,7 @@ impl Channel {
             ));
         };
         properties.reply_to = Some(consumer.address.clone());
-        let body = Stored::split(&stored)?.body;
-        let mut out = stored::begin(&properties.encode(), body.len());
-        out.extend_from_slice(&body);
-        Ok(out.freeze())
+        Ok(stored::with_properties(&stored, properties)?)
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod blocked;
 mod client_view;
+mod copies;
 mod harness;
 mod login;
 mod names;
