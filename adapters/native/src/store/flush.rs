@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Between two tries where the disk refused, for each that failed, up to a limit: what is freed
 /// meanwhile is to be found within seconds.
 const RETRY: Duration = Duration::from_millis(500);
-const MOST_WAITS: u32 = 6;
+const MOST_WAITS: u32 = 2;
 
 /// Writes segments and checkpoints, and removes files.
 pub(crate) struct Flusher {
@@ -88,8 +88,10 @@ impl Flusher {
     pub(crate) fn run(mut self) {
         let mut failures = u32::from(self.shared.hold_reserve().is_err());
         while let Some(last) = self.shared.next_flush(self.facts.first_file, LOOK) {
-            let held = self.reclaim().and_then(|()| self.shared.hold_reserve());
+            let held = self.hold();
             let flushed = last.map_or(Ok(()), |last| self.flush(last));
+            // What was flushed may have given the space that was missing.
+            let held = held.or_else(|_| self.hold());
             let error = held.and(flushed).and_then(|()| self.look()).err();
             self.shared
                 .note_flushed(self.facts.first_file, error.as_ref());
@@ -103,6 +105,12 @@ impl Flusher {
             failures += 1;
             self.shared.rest(RETRY * failures.min(MOST_WAITS));
         }
+    }
+
+    /// Keeps the reserve, of what nobody needs if need be.
+    fn hold(&mut self) -> Result<(), Error> {
+        self.reclaim()?;
+        self.shared.hold_reserve()
     }
 
     /// Looks now and then at runs that nobody needs most of.
