@@ -1,23 +1,15 @@
 //! Further routing keys in the headers `CC` and `BCC`.
 
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{
-        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-        QueueDeclareOptions,
-    },
+    BasicProperties, Channel, Connection,
+    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldArray, FieldTable},
 };
 
 use crate::harness::Server;
 
 async fn channel(server: &Server) -> (Connection, Channel) {
-    let url = format!("amqp://guest:guest@{}/%2f", server.address);
-    let connection = Connection::connect(&url, ConnectionProperties::default());
-    let connection = connection.await.expect("no refusal");
-    let channel = connection.create_channel().await.expect("no refusal");
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.expect("no refusal");
+    let (connection, channel) = server.channel().await;
     for queue in ["a", "b", "c"] {
         let options = QueueDeclareOptions::default();
         let declared = channel.queue_declare(queue.into(), options, FieldTable::default());

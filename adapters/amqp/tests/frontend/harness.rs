@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use lapin::{Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions};
 use standpipe_amqp::AmqpFrontend;
 use standpipe_core::{
     broker::{Broker, Options},
@@ -45,6 +46,17 @@ impl Server {
             broker,
             _shutdown: shutdown.drop_guard(),
         }
+    }
+
+    /// A channel of lapin's, with confirms; it lasts as long as the connection.
+    pub(crate) async fn channel(&self) -> (Connection, Channel) {
+        let url = format!("amqp://guest:guest@{}/%2f", self.address);
+        let connection = Connection::connect(&url, ConnectionProperties::default());
+        let connection = connection.await.expect("no refusal");
+        let channel = connection.create_channel().await.expect("no refusal");
+        let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+        confirms.await.expect("no refusal");
+        (connection, channel)
     }
 
     pub(crate) async fn raw(&self) -> Raw {

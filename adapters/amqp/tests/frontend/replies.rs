@@ -2,10 +2,10 @@
 
 use futures::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
+    BasicProperties, Channel, Confirmation, Consumer,
     options::{
         BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
+        QueueDeclareOptions,
     },
     types::{FieldTable, ShortString},
 };
@@ -13,16 +13,6 @@ use lapin::{
 use crate::harness::{Server, method, open_channel, opening, publish_to};
 
 const NAME: &str = "amq.rabbitmq.reply-to";
-
-async fn channel(server: &Server) -> (Connection, Channel) {
-    let url = format!("amqp://guest:guest@{}/%2f", server.address);
-    let connection = Connection::connect(&url, ConnectionProperties::default());
-    let connection = connection.await.expect("no refusal");
-    let channel = connection.create_channel().await.expect("no refusal");
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.expect("no refusal");
-    (connection, channel)
-}
 
 async fn send(channel: &Channel, key: &str, body: &[u8], reply_to: Option<&str>) -> Confirmation {
     let properties = match reply_to {
@@ -76,8 +66,8 @@ async fn ask(asker: &Channel, answerer: &Channel) -> (Consumer, ShortString) {
 #[tokio::test]
 async fn replies_go_to_the_channel_that_asked_and_are_no_queue() {
     let server = Server::start().await;
-    let (_one, asker) = channel(&server).await;
-    let (_two, answerer) = channel(&server).await;
+    let (_one, asker) = server.channel().await;
+    let (_two, answerer) = server.channel().await;
     let (mut replies, address) = ask(&asker, &answerer).await;
     assert_eq!(look(&answerer, address.as_str()).await.unwrap(), 1);
     for body in [b"1", b"2"] {
@@ -93,8 +83,8 @@ async fn replies_go_to_the_channel_that_asked_and_are_no_queue() {
 #[tokio::test]
 async fn a_reply_to_who_has_left_is_dropped() {
     let server = Server::start().await;
-    let (_one, asker) = channel(&server).await;
-    let (_two, answerer) = channel(&server).await;
+    let (_one, asker) = server.channel().await;
+    let (_two, answerer) = server.channel().await;
     let (_, address) = ask(&asker, &answerer).await;
     let cancelled = asker.basic_cancel("r".into(), BasicCancelOptions::default());
     cancelled.await.expect("no refusal");

@@ -23,7 +23,6 @@ use super::{
     journal::{End, Journal, end_at, known_synced, mend_record, no_header, open_files},
     log::Log,
     position::{Position, journal_name, journal_number},
-    record::Extent,
     scan::{Found, find_record, scan_from},
     segment::{read_table, segment_number},
     step::{Append, Step},
@@ -434,7 +433,7 @@ impl Recovery {
             if let Some(skip) = &self.passed {
                 log.bridge_counted(append.offsets().start, &skip.why());
             }
-            log.find_again(append.head.without_body(), extent(place, append));
+            log.find_again(append.head.without_body(), append.extent(place));
         }
     }
 
@@ -448,7 +447,7 @@ impl Recovery {
             log.bridge(base, &skip.why());
         }
         let log = self.contents.log(append.log);
-        log.recover(append.head.without_body(), extent(place, append))
+        log.recover(append.head.without_body(), append.extent(place))
             .map_err(|error| corrupt(format!("{place}: {}", error.message())))
     }
 
@@ -458,17 +457,6 @@ impl Recovery {
             tracing::error!(log = name(*log), "{why}");
             self.contents.log(*log).lose(offsets, why);
         }
-    }
-}
-
-fn extent(place: Position, append: &Append) -> Extent {
-    let inside = |at: usize| u32::try_from(at).expect("a record is below 4 GiB");
-    Extent {
-        file: place.file,
-        head: place.at + inside(append.head_at),
-        head_length: inside(append.head_length),
-        body: place.at + inside(append.body_at),
-        body_length: inside(append.head.body_length()),
     }
 }
 

@@ -26,6 +26,8 @@ use standpipe_core::{
 };
 use uuid::Uuid;
 
+use super::{position::Position, record::Extent};
+
 pub(super) const APPEND: u8 = 1;
 pub(super) const APPEND_SHARED: u8 = 2;
 const TRIM: u8 = 3;
@@ -62,6 +64,18 @@ impl Append {
     /// The offsets that the entry covers.
     pub(crate) fn offsets(&self) -> Range<Offset> {
         self.head.without_body().base_offset..self.head.end_offset()
+    }
+
+    /// Where it lies, in a record that begins at `place`.
+    pub(crate) fn extent(&self, place: Position) -> Extent {
+        let inside = |at: usize| u32::try_from(at).expect("a record is below 4 GiB");
+        Extent {
+            file: place.file,
+            head: place.at + inside(self.head_at),
+            head_length: inside(self.head_length),
+            body: place.at + inside(self.body_at),
+            body_length: inside(self.head.body_length()),
+        }
     }
 
     /// Where the step ends.
