@@ -3,35 +3,18 @@
 //! Prints one JSON object: rates of publishing into an empty and into a full queue, of consuming at
 //! a steady depth and of draining the backlog, and the most memory that the process had (`VmHWM`).
 
-use std::{collections::VecDeque, env, sync::Arc, time::Instant};
+mod load;
 
-use bytes::Bytes;
-use standpipe_core::{
-    broker::{
-        Attach, Attachment, Broker, Confirm, Credit, LaneId, Options, Publish, QueueSpec,
-        Subscription, Target,
-    },
-    codec::Codecs,
-    driver::Settlement,
-    entry::{Draft, Format},
-    error::Result,
-    store::Durability,
-};
+use std::{env, time::Instant};
+
+use load::{Load, assert_small, peak_kb};
+use standpipe_core::{broker::Attachment, driver::Settlement, error::Result};
 use standpipe_native::store::{NativeStore, StoreOptions};
 
-/// Confirms in flight, as a producer with a window has them.
-const WINDOW: usize = 4096;
 /// Messages settled together.
 const SETTLED: usize = 256;
-
-/// What the process may have, however much waits.
-const LIMIT_KB: u64 = 200_000;
-
-struct Load {
-    broker: Broker,
-    queue: Arc<Subscription>,
-    body: Bytes,
-}
+/// Messages that the consumer has unsettled at most.
+const WINDOW: u64 = 1000;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -46,103 +29,36 @@ async fn main() -> Result<()> {
     let sample = (messages / 10).clamp(1, 1_000_000);
     // A queue that is emptied as it is filled, then the same again with everything waiting.
     load.publish(sample).await?;
-    let mut attachment = load.attach()?;
-    load.consume(&mut attachment, sample).await?;
+    let mut attachment = load.attach(WINDOW)?;
+    consume(&load, &mut attachment, sample).await?;
     let empty = load.publish(sample).await?;
-    let steady = load.consume(&mut attachment, sample).await?;
+    let steady = consume(&load, &mut attachment, sample).await?;
     drop(attachment);
     load.publish(messages - sample).await?;
     let full = load.publish(sample).await?;
-    let mut attachment = load.attach()?;
-    let drain = load.consume(&mut attachment, messages).await?;
+    let mut attachment = load.attach(WINDOW)?;
+    let drain = consume(&load, &mut attachment, messages).await?;
     println!(
         "{{\"messages\":{messages},\"octets\":{octets},\"publish_empty\":{empty:.0},\"publish_full\":{full:.0},\"consume_steady\":{steady:.0},\"drain\":{drain:.0},\"peak_kb\":{}}}",
         peak_kb()
     );
-    assert!(peak_kb() < LIMIT_KB, "more than {LIMIT_KB} KB of memory");
+    assert_small();
     load.broker.shutdown().await
 }
 
-impl Load {
-    async fn open(store: Arc<NativeStore>, octets: usize) -> Result<Self> {
-        let broker = Broker::open(store, Codecs::default(), Options::default()).await?;
-        let spec = QueueSpec {
-            namespace: "/".into(),
-            name: "backlog".into(),
-            durable: true,
-            exclusive: None,
-            auto_delete: false,
-            arguments: Vec::new(),
-            retention: None,
+/// Receives and settles `count` messages; returns how many a second.
+async fn consume(load: &Load, attachment: &mut Attachment, count: usize) -> Result<f64> {
+    let started = Instant::now();
+    let mut left = count;
+    while left > 0 {
+        let Some(deliveries) = attachment.recv(SETTLED.min(left)).await else {
+            break;
         };
-        let queue = broker.declare_queue(spec).await?.subscription;
-        Ok(Self {
-            broker,
-            queue,
-            body: Bytes::from(vec![b'x'; octets]),
-        })
+        left -= deliveries.len();
+        let settled = deliveries
+            .iter()
+            .map(|delivery| (delivery.receipt, Settlement::Ack));
+        drop(load.queue.settle(settled.collect())?);
     }
-
-    /// Publishes `count` messages; returns how many a second.
-    async fn publish(&self, count: usize) -> Result<f64> {
-        let started = Instant::now();
-        let mut flying: VecDeque<Confirm> = VecDeque::with_capacity(WINDOW);
-        for _ in 0..count {
-            if flying.len() == WINDOW {
-                for confirm in flying.drain(..WINDOW / 2) {
-                    confirm.wait().await?;
-                }
-            }
-            let admission = self.broker.admit(self.body.len()).await?;
-            let published = self.broker.publish(Publish {
-                namespace: "/",
-                target: Target::Topic("backlog"),
-                draft: Draft::single(Format::NATIVE, self.body.clone()),
-                key: None,
-                lane: LaneId(0),
-                durability: Some(Durability::Disk),
-                admission,
-            })?;
-            flying.push_back(published.confirm);
-        }
-        for confirm in flying {
-            confirm.wait().await?;
-        }
-        Ok(count as f64 / started.elapsed().as_secs_f64())
-    }
-
-    fn attach(&self) -> Result<Attachment> {
-        let attach = Attach {
-            owner: self.broker.new_owner(),
-            credit: Credit::window(1000),
-            exclusive: false,
-            lease: None,
-        };
-        self.broker.attach(&self.queue, attach)
-    }
-
-    /// Receives and settles `count` messages; returns how many a second.
-    async fn consume(&self, attachment: &mut Attachment, count: usize) -> Result<f64> {
-        let started = Instant::now();
-        let mut left = count;
-        while left > 0 {
-            let Some(deliveries) = attachment.recv(SETTLED.min(left)).await else {
-                break;
-            };
-            left -= deliveries.len();
-            let settled = deliveries
-                .iter()
-                .map(|delivery| (delivery.receipt, Settlement::Ack));
-            drop(self.queue.settle(settled.collect())?);
-        }
-        Ok(count as f64 / started.elapsed().as_secs_f64())
-    }
-}
-
-/// The most memory that this process had, mapped files included.
-fn peak_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM"));
-    let digits = line.and_then(|line| line.split_whitespace().nth(1));
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    Ok(count as f64 / started.elapsed().as_secs_f64())
 }

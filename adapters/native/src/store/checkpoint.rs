@@ -10,15 +10,14 @@
 //! `4` what is lost of a log before it. A file
 //! that ends early was not finished and does not count: the one before it is still there.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{io, sync::Arc};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use standpipe_core::{
-    checksum::crc32c,
     error::Result,
     id::{CursorId, LogId, Millis, Offset, PartitionId, SubscriptionId, TopicId},
     store::Epoch,
-    wire::{Reader, Writer},
+    wire::Reader,
 };
 use uuid::Uuid;
 
@@ -35,12 +34,12 @@ pub(super) const HEADER: usize = 64;
 pub(super) const USED: usize = 48;
 pub(super) const FRAME_HEADER: usize = 12;
 /// Octets of a payload, unless one item is larger: short enough that a flipped bit is mended.
-const FRAME: usize = 16 * 1024;
+pub(super) const FRAME: usize = 16 * 1024;
 
-const KEY: u8 = 1;
-const CURSOR: u8 = 2;
-const LOG: u8 = 3;
-const LOST: u8 = 4;
+pub(super) const KEY: u8 = 1;
+pub(super) const CURSOR: u8 = 2;
+pub(super) const LOG: u8 = 3;
+pub(super) const LOST: u8 = 4;
 
 /// What a checkpoint says besides the contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,48 +61,6 @@ pub(crate) fn checkpoint_name(number: u64) -> String {
 pub(crate) fn checkpoint_number(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".checkpoint")?.parse().ok()?;
     (checkpoint_name(number) == name).then_some(number)
-}
-
-/// All octets of a checkpoint of `contents`.
-pub(crate) fn encode(contents: &Contents, facts: Facts) -> Vec<u8> {
-    let mut frames = Frames::default();
-    for (key, value) in &contents.keys {
-        let item = frames.item(KEY);
-        item.put_bytes_with_length(key);
-        item.put_bytes_with_length(value);
-    }
-    for (cursor, changes) in &contents.cursors {
-        for (index, change) in changes.to_vec().iter().enumerate() {
-            let item = frames.item(CURSOR);
-            item.put_slice(cursor.subscription.0.as_bytes());
-            item.put_u32(cursor.partition.0);
-            item.put_u8(u8::from(index == 0));
-            item.put_bytes_with_length(change);
-        }
-    }
-    for (id, log) in &contents.logs {
-        let facts = log.facts();
-        put_log(frames.item(LOG), *id, &facts);
-        if !facts.lost.is_empty() {
-            let item = frames.item(LOST);
-            put_id(item, *id);
-            put_ranges(item, &facts.lost);
-        }
-    }
-    let (count, frames) = frames.finish();
-    let mut out = Vec::with_capacity(HEADER + frames.len());
-    out.put_slice(MAGIC);
-    out.put_u64(contents.seq);
-    out.put_u64(contents.epoch.0);
-    out.put_u32(facts.incarnation);
-    out.put_u32(facts.first_file);
-    out.put_u64(facts.next_segment);
-    out.put_u64(count);
-    let crc = crc32c(&out);
-    out.put_bytes(0, HEADER - USED - 4);
-    out.put_u32(crc);
-    out.extend_from_slice(&frames);
-    out
 }
 
 /// Writes a checkpoint and syncs it, name and all.
@@ -166,65 +123,6 @@ fn take_frame(octets: &mut BytesMut) -> Option<Bytes> {
     }
     let mut payload = octets.split_to(length);
     mend(&mut payload, crc).then(|| payload.freeze())
-}
-
-#[derive(Default)]
-struct Frames {
-    done: Vec<u8>,
-    count: u64,
-    payload: BytesMut,
-}
-
-impl Frames {
-    fn item(&mut self, tag: u8) -> &mut BytesMut {
-        if self.payload.len() >= FRAME {
-            self.end_frame();
-        }
-        self.payload.put_u8(tag);
-        &mut self.payload
-    }
-
-    fn end_frame(&mut self) {
-        let start = self.done.len();
-        let length = u32::try_from(self.payload.len()).expect("an item is below 4 GiB");
-        self.done.put_u32(length);
-        self.done.put_u32(crc32c(&self.payload));
-        let crc = crc32c(&self.done[start..]);
-        self.done.put_u32(crc);
-        self.done.extend_from_slice(&self.payload);
-        self.payload.clear();
-        self.count += 1;
-    }
-
-    fn finish(mut self) -> (u64, Vec<u8>) {
-        if !self.payload.is_empty() {
-            self.end_frame();
-        }
-        (self.count, self.done)
-    }
-}
-
-fn put_log(out: &mut BytesMut, id: LogId, facts: &LogFacts) {
-    put_id(out, id);
-    out.put_u64(facts.born);
-    for offset in [facts.start, facts.end, facts.journal_from] {
-        out.put_u64(offset.0);
-    }
-    out.put_i64(facts.appended.0);
-    put_ranges(out, &facts.forgotten);
-}
-
-fn put_id(out: &mut BytesMut, id: LogId) {
-    out.put_slice(id.topic.0.as_bytes());
-    out.put_u32(id.partition.0);
-}
-
-fn put_ranges(out: &mut BytesMut, ranges: &Ranges) {
-    out.put_varint(ranges.iter().len() as u64);
-    for Range { start, end } in ranges.iter() {
-        out.put_varint(start.0);
-        out.put_varint(end.0);
-    }
 }
 
 fn take_item(reader: &mut Reader, contents: &mut Contents) -> Result<()> {

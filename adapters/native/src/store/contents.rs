@@ -23,6 +23,8 @@ pub(crate) struct Contents {
     pub(crate) cursors: HashMap<CursorId, Changes>,
     /// Runs that nobody needs once the commit named is on disk.
     pub(crate) gone: Vec<(u64, Run)>,
+    /// How often something was let go of.
+    pub(crate) cuts: u64,
 }
 
 impl Contents {
@@ -34,6 +36,7 @@ impl Contents {
 
     pub(crate) fn trim(&mut self, log: LogId, below: Offset) {
         if let Some(log) = self.logs.get_mut(&log) {
+            self.cuts += 1;
             let gone = log.trim(below);
             self.let_go(gone);
         }
@@ -41,6 +44,7 @@ impl Contents {
 
     fn forget(&mut self, log: LogId, range: &Range<Offset>) {
         if let Some(log) = self.logs.get_mut(&log) {
+            self.cuts += 1;
             let gone = log.forget(range);
             self.let_go(gone);
         }
@@ -48,6 +52,7 @@ impl Contents {
 
     fn drop_log(&mut self, log: LogId) {
         if let Some(log) = self.logs.remove(&log) {
+            self.cuts += 1;
             self.let_go(log.into_runs());
         }
     }

@@ -19,6 +19,7 @@ use super::{
     recovery::name,
     segment::{Run, SegmentWriter, copy_log, segment_name},
     shared::Shared,
+    snapshot::Snapshot,
 };
 
 /// Between two looks at what can go, where nothing wakes the thread.
@@ -54,6 +55,14 @@ struct Moved {
     born: u64,
     below: Offset,
     lost: Vec<(Offset, Position)>,
+}
+
+/// A flush as it begins.
+struct Begun {
+    moved: Vec<Moved>,
+    snapshot: Snapshot,
+    /// How often something was let go of before.
+    cuts: u64,
 }
 
 impl Flusher {
@@ -125,15 +134,16 @@ impl Flusher {
     /// Moves what is needed of journal files up to `last` into a segment, and lets the files go.
     fn flush(&mut self, last: u32) -> Result<(), Error> {
         let number = self.facts.next_segment;
-        let (mut moved, runs) = self
-            .write_segment(number, last)
+        let mut begun = self.begin(last);
+        let runs = self
+            .write_segment(number, &mut begun.moved)
             .map_err(|error| self.give_up(number, error))?;
         let facts = Facts {
             first_file: last + 1,
             ..self.count(number, runs.len())
         };
-        let (seq, octets) = self.install(&mut moved, runs, facts);
-        self.checkpoint(facts, seq, &octets)?;
+        let snapshot = self.install(begun, runs);
+        self.checkpoint(facts, snapshot)?;
         for file in self.shared.files.take_up_to(last) {
             self.remove(&journal_name(file));
         }
@@ -150,21 +160,18 @@ impl Flusher {
         self.facts
     }
 
-    /// Writes a checkpoint of what the store holds as of commit `seq`; from then on the one before is
-    /// needless, and what was superseded.
-    pub(super) fn checkpoint(
-        &mut self,
-        facts: Facts,
-        seq: u64,
-        octets: &[u8],
-    ) -> Result<(), Error> {
-        self.shared.wait_synced(seq)?;
+    /// Writes a checkpoint once what it counts is on disk; from then on the one before is needless,
+    /// and what was superseded.
+    pub(super) fn checkpoint(&mut self, facts: Facts, snapshot: Snapshot) -> Result<(), Error> {
+        let (seq, end) = (snapshot.seq, snapshot.end);
+        self.shared.lay_footing(facts.first_file, seq)?;
         let (before, number) = self.checkpoint;
-        let written = checkpoint::write(&*self.shared.disk, number, octets);
+        let written = checkpoint::write(&*self.shared.disk, number, &snapshot.encode(facts));
         self.checkpoint.1 += 1;
         written.map_err(|error| failed(&checkpoint_name(number), error))?;
         self.checkpoint.0 = Some(number);
         self.facts = facts;
+        self.shared.note_synced(seq, end);
         if let Some(before) = before {
             self.remove(&checkpoint_name(before));
         }
@@ -172,13 +179,12 @@ impl Flusher {
         superseded.iter().try_for_each(|run| self.free(run))
     }
 
-    fn write_segment(&self, number: u64, last: u32) -> io::Result<(Vec<Moved>, Runs)> {
-        let mut moved = self.moving(last);
+    fn write_segment(&self, number: u64, moved: &mut [Moved]) -> io::Result<Runs> {
         if moved.is_empty() {
-            return Ok((moved, Vec::new()));
+            return Ok(Vec::new());
         }
         let mut segment = SegmentWriter::create(&*self.shared.disk, number)?;
-        for part in &mut moved {
+        for part in moved {
             part.lost = copy_log(
                 &self.shared,
                 (part.log, part.born),
@@ -188,15 +194,16 @@ impl Flusher {
         }
         if segment.is_empty() {
             self.shared.segments.remove(number)?;
-            return Ok((moved, Vec::new()));
+            return Ok(Vec::new());
         }
         let runs = segment.finish()?;
         self.shared.disk.sync_names()?;
-        Ok((moved, runs))
+        Ok(runs)
     }
 
-    /// Logs that have something in journal files up to `last`, in the order of their ids.
-    fn moving(&self, last: u32) -> Vec<Moved> {
+    /// Logs that have something in journal files up to `last`, in the order of their ids, and what
+    /// the store holds before they are moved.
+    fn begin(&self, last: u32) -> Begun {
         let state = self.shared.state.lock();
         let logs = state.contents.logs.iter().map(|(id, log)| Moved {
             log: *id,
@@ -204,27 +211,37 @@ impl Flusher {
             below: log.end_in_journal(last),
             lost: Vec::new(),
         });
-        let mut moved: Vec<_> = logs.collect();
+        let mut begun = Begun {
+            moved: logs.collect(),
+            snapshot: state.snapshot(),
+            cuts: state.contents.cuts,
+        };
         drop(state);
-        moved.sort_unstable_by_key(|part| (part.log.topic.0, part.log.partition.0));
-        moved
+        let by_id = |part: &Moved| (part.log.topic.0, part.log.partition.0);
+        begun.moved.sort_unstable_by_key(by_id);
+        begun
     }
 
-    /// Readers find it in the segment from here on. Returns a checkpoint of what the store holds
-    /// then, and its commit.
-    fn install(&self, moved: &mut Vec<Moved>, runs: Runs, facts: Facts) -> (u64, Vec<u8>) {
+    /// Readers find it in the segment from here on. Returns what a checkpoint says: as of the begin,
+    /// where nothing was let go of since, so that what came meanwhile needs no sync; as of now
+    /// otherwise, since the segment does not have what was let go of.
+    fn install(&self, begun: Begun, runs: Runs) -> Snapshot {
         let mut runs: BTreeMap<_, _> = runs
             .into_iter()
             .map(|(log, run)| ((log.topic.0, log.partition.0), run))
             .collect();
+        let mut snapshot = begun.snapshot;
         let mut state = self.shared.state.lock();
-        for mut part in moved.drain(..) {
+        let mut is_whole = begun.cuts == state.contents.cuts;
+        for part in begun.moved {
             let run = runs.remove(&(part.log.topic.0, part.log.partition.0));
+            snapshot.settle_in(part.log, part.below);
+            is_whole &= part.lost.is_empty();
             let contents = &mut state.contents;
             let log = contents.logs.get_mut(&part.log);
             let gone = match log.filter(|log| log.born() == part.born) {
                 Some(log) => {
-                    for (base, place) in part.lost.drain(..) {
+                    for (base, place) in part.lost {
                         let why = format!("offset {base} was damaged in {place}");
                         tracing::error!(log = name(part.log), "{why}");
                         log.lose_entry(base, why);
@@ -235,10 +252,7 @@ impl Flusher {
             };
             contents.let_go(gone);
         }
-        let octets = checkpoint::encode(&state.contents, facts);
-        let seq = state.contents.seq;
-        drop(state);
-        (seq, octets)
+        if is_whole { snapshot } else { state.snapshot() }
     }
 
     pub(super) fn give_up(&self, number: u64, error: io::Error) -> Error {

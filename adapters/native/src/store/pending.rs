@@ -69,6 +69,11 @@ impl Pending {
         self.file.salt
     }
 
+    /// Where the journal ends, what waits to be written included.
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+
     /// Whether nothing was submitted since the store was opened.
     pub(crate) fn is_untouched(&self) -> bool {
         self.sealed

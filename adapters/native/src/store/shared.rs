@@ -13,6 +13,7 @@ use standpipe_core::{
 use super::{
     StoreOptions,
     files::Files,
+    footing::Footing,
     log::{Log, Plan},
     marks::Mark,
     ownership::Lock,
@@ -43,9 +44,9 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) wake: Condvar,
     /// Wakes the thread behind the journal.
-    flush: Condvar,
+    pub(crate) flush: Condvar,
     /// Wakes the writer where it waits for room in the journal.
-    room: Condvar,
+    pub(crate) room: Condvar,
     pub(crate) written: Mark,
     pub(crate) synced: Mark,
     /// 1 once the writer has ended.
@@ -191,7 +192,8 @@ impl Shared {
         let mut state = self.state.lock();
         loop {
             let sync = state.sync_wanted > self.synced.reached();
-            if !state.pending.is_empty() || sync {
+            let footing = state.footing.as_ref().is_some_and(Footing::is_open);
+            if !state.pending.is_empty() || sync || footing {
                 return Some(take(&mut state));
             }
             match state.ending {
@@ -232,8 +234,11 @@ impl Shared {
         self.written.advance(seq);
     }
 
+    /// All up to commit `seq`, with which the journal ended at `end`, is on disk.
     pub(crate) fn note_synced(&self, seq: u64, end: Position) {
-        self.state.lock().pending.synced = end;
+        let mut state = self.state.lock();
+        state.pending.synced = state.pending.synced.max(end);
+        drop(state);
         self.synced.advance(seq);
     }
 
@@ -247,6 +252,7 @@ impl Shared {
         }
         let unknown = Error::new(ErrorKind::Unknown, "write journal", error.to_string());
         self.written.fail_waiting(unknown.clone());
+        self.note_footing(Err(unknown.clone()));
         self.synced.fail_waiting(unknown);
     }
 
@@ -303,6 +309,7 @@ impl Shared {
         }
         let unknown = Error::new(ErrorKind::Unknown, "sync journal", reopen);
         self.written.fail(unknown.clone());
+        self.note_footing(Err(unknown.clone()));
         self.synced.fail(unknown);
     }
 
@@ -396,23 +403,6 @@ impl Shared {
         }
     }
 
-    /// Waits until commit `seq` is on disk. The journal may grow above its limit meanwhile: what it
-    /// waits for may not be written otherwise.
-    pub(crate) fn wait_synced(&self, seq: u64) -> Result<(), Error> {
-        let waits = |waits: bool| {
-            let mut state = self.state.lock();
-            state.checkpointing = waits;
-            state.sync_wanted = state.sync_wanted.max(seq);
-            drop(state);
-            self.wake.notify_one();
-            self.room.notify_one();
-        };
-        waits(true);
-        let synced = futures::executor::block_on(self.synced.wait(seq));
-        waits(false);
-        synced
-    }
-
     /// Runs that nobody needs, as of what is on disk; asks for a sync where some wait for that.
     pub(crate) fn take_gone(&self) -> Vec<Run> {
         let synced = self.synced.reached();
@@ -435,7 +425,7 @@ impl Shared {
         let limit = (self.journal_bytes / u64::from(self.file_size)).max(3);
         self.flush.notify_one();
         while u64::from(number.saturating_sub(state.first_file)) >= limit
-            && !state.checkpointing
+            && state.footing.is_none()
             && state.stuck.is_none()
             && state.ending == Ending::None
         {

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use super::{
     StoreOptions,
     contents::Contents,
+    footing::Footing,
     pending::Pending,
     record::{RecordFacts, record_bound},
     shared::Ending,
+    snapshot::Snapshot,
     tail::Tail,
 };
 
@@ -38,8 +40,8 @@ pub(crate) struct State {
     pub(crate) sync_wanted: u64,
     /// Whether and how the writer should end.
     pub(crate) ending: Ending,
-    /// Whether a checkpoint waits for a sync: the journal may grow above its limit then.
-    pub(crate) checkpointing: bool,
+    /// What a checkpoint waits for, if one does: the journal may grow above its limit then.
+    pub(crate) footing: Option<Footing>,
     /// Whether the thread behind the journal runs.
     pub(crate) flushing: bool,
     /// The oldest journal file that is needed.
@@ -69,7 +71,7 @@ impl State {
             writer_first: false,
             told: watch::Sender::default(),
             ending: Ending::None,
-            checkpointing: false,
+            footing: None,
             flushing: false,
             first_file,
             stuck: None,
@@ -102,6 +104,11 @@ impl State {
         self.contents.seq += 1;
         self.sync_wanted = self.contents.seq;
         self.write(Vec::new());
+    }
+
+    /// What a checkpoint says that counts all commits so far.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.contents, self.pending.end())
     }
 
     /// Lets cached entries go where there are too many.

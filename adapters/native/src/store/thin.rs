@@ -9,7 +9,6 @@ use standpipe_core::{
 };
 
 use super::{
-    checkpoint,
     flush::Flusher,
     ranges::Ranges,
     segment::{Run, SegmentWriter, copy_run},
@@ -53,9 +52,9 @@ impl Flusher {
                 contents.let_go(new.into_iter().collect());
             }
         }
-        let (seq, octets) = (contents.seq, checkpoint::encode(contents, facts));
+        let snapshot = state.snapshot();
         drop(state);
-        self.checkpoint(facts, seq, &octets)
+        self.checkpoint(facts, snapshot)
     }
 
     /// Sparse runs, by log and offset: no more than a segment takes, none where little is to be won.

@@ -61,7 +61,8 @@ impl Writer {
             let (seq, end) = (batch.seq, batch.end);
             let done = self
                 .write_until_done(batch)
-                .and_then(|()| self.sync_if_wanted(seq, end));
+                .and_then(|()| self.sync_if_wanted(seq, end))
+                .and_then(|()| self.sync_footing(seq));
             if let Err(error) = done {
                 tracing::error!("{error}; nothing more is stored until the store is opened again");
                 self.shared.fail(&error);
@@ -149,10 +150,11 @@ impl Writer {
 
     /// Goes on in the next file. Those before it may not be synced yet: its link says so.
     fn open_file(&mut self, header: &FileHeader) -> Result<(), Failure> {
+        self.shared.wait_for_room(header.id.number);
+        self.forget_replaced();
         if self.dirty.len() >= self.shared.most_unsynced() {
             self.sync()?;
         }
-        self.shared.wait_for_room(header.id.number);
         let (id, octets) = (header.id, header.encode());
         let made = match self.ahead.take(id) {
             Some(Ok(file)) => {
@@ -185,14 +187,40 @@ impl Writer {
         }
     }
 
+    /// Syncs what a checkpoint waits for. Files whose entries are in a segment are left out: they go.
+    fn sync_footing(&mut self, seq: u64) -> Result<(), Error> {
+        let Some(first) = self.shared.footing_wanted(seq) else {
+            return Ok(());
+        };
+        match self.sync_from(first) {
+            Ok(()) => {
+                self.shared.note_footing(Ok(()));
+                Ok(())
+            }
+            Err(Failure::Sync(error) | Failure::Write(error)) => Err(error),
+        }
+    }
+
     /// Syncs all files in order, so that what is known to be synced is all before a place.
     fn sync(&mut self) -> Result<(), Failure> {
-        for (id, file) in &self.dirty {
+        self.forget_replaced();
+        self.sync_from(0)
+    }
+
+    /// Syncs the files from `first` on.
+    fn sync_from(&mut self, first: u32) -> Result<(), Failure> {
+        for (id, file) in self.dirty.iter().filter(|(id, _)| id.number >= first) {
             let synced = file.sync();
             synced.map_err(|error| Failure::Sync(sync_failed(id.number, error)))?;
         }
-        self.dirty.clear();
+        self.dirty.retain(|(id, _)| id.number < first);
         Ok(())
+    }
+
+    /// What a segment has replaced needs no sync.
+    fn forget_replaced(&mut self) {
+        let first = self.shared.state.lock().first_file;
+        self.dirty.retain(|(id, _)| id.number >= first);
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn entries_of_any_span_are_read_back_while_they_move_and_when_opened_again() {
     for seed in 0..20 {
-        let (mut random, mut model) = (Random(seed), Model::default());
+        let (mut random, mut model) = (Random(seed), Model::new(1));
         // One in two neither reserves space nor gives it back.
         let disk = match seed % 2 {
             0 => SimDisk::default(),

@@ -20,13 +20,23 @@ const DROPPED: u128 = 3;
 const MOST_OFFSETS: u64 = 50;
 
 /// Commits so far, and what they leave.
-#[derive(Default)]
 pub(super) struct Model {
     history: Vec<Vec<Op>>,
     logs: BTreeMap<u128, Held>,
+    /// How many times more rarely than usual something is let go of.
+    rarity: u64,
 }
 
 impl Model {
+    /// No commits yet; `rarity` is how many times more rarely than usual something is let go of.
+    pub(super) fn new(rarity: u64) -> Self {
+        Self {
+            history: Vec::new(),
+            logs: BTreeMap::new(),
+            rarity,
+        }
+    }
+
     /// How many commits there were.
     pub(super) fn commits(&self) -> usize {
         self.history.len()
@@ -35,7 +45,7 @@ impl Model {
     /// Makes up the next commit, which counts from now on.
     pub(super) fn next(&mut self, random: &mut Random) -> Vec<Op> {
         let mut ops = Vec::new();
-        if random.below(40) == 0 {
+        if random.below(40 * self.rarity) == 0 {
             ops.push(Op::DropLog { log: log(DROPPED) });
         }
         let number = self.history.len();
@@ -47,11 +57,11 @@ impl Model {
                 ops.push(Op::Append { log: log(n), draft });
             }
             let (start, end) = self.logs.get(&n).map_or((0, 0), Held::bounds);
-            if random.below(20) == 0 {
+            if random.below(20 * self.rarity) == 0 {
                 let below = Offset(start + random.below(end - start + 1));
                 ops.push(Op::Trim { log: log(n), below });
             }
-            if n > 0 && random.below(10) == 0 {
+            if n > 0 && random.below(10 * self.rarity) == 0 {
                 let from = start + random.below(end - start + 1);
                 let range = Offset(from)..Offset(from + random.below(end - from + 1));
                 ops.push(Op::Forget { log: log(n), range });
@@ -63,7 +73,8 @@ impl Model {
 
     /// Goes back to where the first log ends at `end`: that is where a crash has left it.
     pub(super) fn rewind(&mut self, end: Offset) {
-        let history = std::mem::take(self).history;
+        self.logs.clear();
+        let history = std::mem::take(&mut self.history);
         for ops in history {
             if self.logs.get(&0).map_or(0, |held| held.bounds().1) == end.0 {
                 break;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use standpipe_core::{
     id::{Millis, Offset},
-    store::{Durability, Keep, Op, Store},
+    store::{CommitSeq, Durability, Keep, Op, Store},
 };
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     recovery::{open, small},
     sim::SimDisk,
 };
-use crate::store::NativeStore;
+use crate::store::{
+    NativeStore,
+    position::{journal_name, journal_number},
+};
 
 /// Appends `count` entries of 100 octets to each of two logs, and waits until they are on disk.
 async fn fill(store: &NativeStore, count: u32) {
@@ -69,6 +72,34 @@ async fn what_is_settled_before_it_moves_is_never_written_again() {
     }
     disk.wait(|names| names.len() < 8);
     assert_eq!(segments(&disk), 0, "{:?}", disk.file_names());
+}
+
+#[tokio::test]
+async fn what_waits_for_no_disk_is_synced_in_its_segment_alone() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    let mut seq = CommitSeq(0);
+    for n in 0..4000u32 {
+        let ops = vec![append(log(1), vec![n as u8; 100])];
+        seq = store.submit(commit(Durability::Os, ops)).unwrap().seq;
+        if n % 100 == 0 {
+            store.durable(seq, Durability::Os).await.unwrap();
+        }
+    }
+    store.durable(seq, Durability::Os).await.unwrap();
+    disk.wait(|names| count(names, is_segment) > 3);
+    let names = disk.file_names();
+    let first = names.iter().find_map(|name| journal_number(name)).unwrap();
+    // Once when it was made, and once more where a checkpoint counts part of it.
+    let once = (1..first).filter(|number| disk.syncs(&journal_name(*number)) == 1);
+    assert!(once.count() * 2 >= first as usize / 2, "of {first}");
+    let cut = disk.after_cut(1);
+    let kept = read_all(&open(&cut), log(1), Offset::ZERO).await;
+    assert!(
+        kept.len() > 100 * (first as usize - 1),
+        "only {}",
+        kept.len()
+    );
 }
 
 #[tokio::test]

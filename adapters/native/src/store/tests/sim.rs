@@ -33,6 +33,8 @@ struct State {
     removed: BTreeMap<String, Stored>,
     /// Writes, syncs and removals so far.
     steps: u64,
+    /// How often each file was synced.
+    syncs: BTreeMap<String, u64>,
     /// At this step, the disk as a power cut would leave it is kept aside.
     cut_at: Option<(u64, u64)>,
     after_cut: Option<BTreeMap<String, Stored>>,
@@ -215,6 +217,11 @@ impl SimDisk {
             .count()
     }
 
+    /// How often a file was synced, if it is there or was.
+    pub(super) fn syncs(&self, name: &str) -> u64 {
+        self.0.state.lock().syncs.get(name).copied().unwrap_or(0)
+    }
+
     /// A file's octets.
     pub(super) fn octets(&self, name: &str) -> Vec<u8> {
         self.0.state.lock().files[name].seen.clone()
@@ -385,6 +392,7 @@ impl File for SimFile {
             state.file(&self.name)?.fail_sync();
             return Err(io::Error::other("the disk is gone"));
         }
+        *state.syncs.entry(self.name.clone()).or_default() += 1;
         state.file(&self.name)?.sync();
         Ok(())
     }
