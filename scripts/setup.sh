@@ -31,6 +31,7 @@ LIST
 python3-venv python3
 rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server
 kcat kcat
+bindfs bindfs
 amqp-tools amqp-publish
 jq jq
 openjdk-17-jdk-headless java
