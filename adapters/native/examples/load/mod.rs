@@ -22,15 +22,15 @@ const WINDOW: usize = 4096;
 const LIMIT_KB: u64 = 200_000;
 
 /// A broker with one queue, and what is published to it.
-pub struct Load {
-    pub broker: Broker,
-    pub queue: Arc<Subscription>,
+pub(crate) struct Load {
+    pub(crate) broker: Broker,
+    pub(crate) queue: Arc<Subscription>,
     body: Bytes,
 }
 
 impl Load {
     /// Declares the queue.
-    pub async fn open(store: Arc<NativeStore>, octets: usize) -> Result<Self> {
+    pub(crate) async fn open(store: Arc<NativeStore>, octets: usize) -> Result<Self> {
         let broker = Broker::open(store, Codecs::default(), Options::default()).await?;
         let spec = QueueSpec {
             namespace: "/".into(),
@@ -50,7 +50,7 @@ impl Load {
     }
 
     /// Publishes `count` messages; returns how many a second.
-    pub async fn publish(&self, count: usize) -> Result<f64> {
+    pub(crate) async fn publish(&self, count: usize) -> Result<f64> {
         let started = Instant::now();
         let mut flying: VecDeque<Confirm> = VecDeque::with_capacity(WINDOW);
         for _ in 0..count {
@@ -78,7 +78,7 @@ impl Load {
     }
 
     /// A consumer that has at most `window` messages unsettled at once.
-    pub fn attach(&self, window: u64) -> Result<Attachment> {
+    pub(crate) fn attach(&self, window: u64) -> Result<Attachment> {
         let attach = Attach {
             owner: self.broker.new_owner(),
             credit: Credit::window(window),
@@ -90,12 +90,12 @@ impl Load {
 }
 
 /// Fails where the process had more memory than it may have.
-pub fn assert_small() {
+pub(crate) fn assert_small() {
     assert!(peak_kb() < LIMIT_KB, "more than {LIMIT_KB} KB of memory");
 }
 
 /// The most memory that this process had, mapped files included.
-pub fn peak_kb() -> u64 {
+pub(crate) fn peak_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM"));
     let digits = line.and_then(|line| line.split_whitespace().nth(1));

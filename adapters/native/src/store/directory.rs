@@ -3,12 +3,13 @@
 use std::{
     fs,
     io::{self, IoSlice, IoSliceMut},
+    num::NonZeroU64,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice, FallocateFlags};
 
 use super::vfs::{Disk, File, Wait};
 
@@ -108,6 +109,12 @@ impl File for RealFile {
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Wait::Never.allow().map(|()| 0),
             read => Ok(read?),
         }
+    }
+
+    /// Linux writes out what it is told not to keep, and then keeps it, since it is being written.
+    fn begin_sync(&self, at: u64, length: u64) {
+        let length = NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(&self.0, at, length, Advice::DontNeed);
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -63,6 +63,8 @@ struct Begun {
     snapshot: Snapshot,
     /// How often something was let go of before.
     cuts: u64,
+    /// The last journal file that goes.
+    last: u32,
 }
 
 impl Flusher {
@@ -135,6 +137,7 @@ impl Flusher {
     fn flush(&mut self, last: u32) -> Result<(), Error> {
         let number = self.facts.next_segment;
         let mut begun = self.begin(last);
+        self.lay_footing(last + 1, &begun.snapshot)?;
         let runs = self
             .write_segment(number, &mut begun.moved)
             .map_err(|error| self.give_up(number, error))?;
@@ -142,13 +145,19 @@ impl Flusher {
             first_file: last + 1,
             ..self.count(number, runs.len())
         };
-        let snapshot = self.install(begun, runs);
+        let snapshot = self.install(begun, runs)?;
         self.checkpoint(facts, snapshot)?;
+        self.shared.note_flushed(self.facts.first_file, None);
         for file in self.shared.files.take_up_to(last) {
             self.remove(&journal_name(file));
         }
-        self.shared.note_flushed(self.facts.first_file, None);
         Ok(())
+    }
+
+    /// Waits until what a checkpoint counts is on disk, where it lies in files from `first` on.
+    pub(super) fn lay_footing(&self, first: u32, snapshot: &Snapshot) -> Result<(), Error> {
+        let files = first..=snapshot.end.file;
+        self.shared.lay_footing(files, snapshot.seq)
     }
 
     /// Counts the runs of segment `number`; returns what a checkpoint says that knows it.
@@ -160,11 +169,10 @@ impl Flusher {
         self.facts
     }
 
-    /// Writes a checkpoint once what it counts is on disk; from then on the one before is needless,
-    /// and what was superseded.
+    /// Writes a checkpoint, whose footing is laid; from then on the one before is needless, and what
+    /// was superseded.
     pub(super) fn checkpoint(&mut self, facts: Facts, snapshot: Snapshot) -> Result<(), Error> {
         let (seq, end) = (snapshot.seq, snapshot.end);
-        self.shared.lay_footing(facts.first_file, seq)?;
         let (before, number) = self.checkpoint;
         let written = checkpoint::write(&*self.shared.disk, number, &snapshot.encode(facts));
         self.checkpoint.1 += 1;
@@ -215,6 +223,7 @@ impl Flusher {
             moved: logs.collect(),
             snapshot: state.snapshot(),
             cuts: state.contents.cuts,
+            last,
         };
         drop(state);
         let by_id = |part: &Moved| (part.log.topic.0, part.log.partition.0);
@@ -225,15 +234,20 @@ impl Flusher {
     /// Readers find it in the segment from here on. Returns what a checkpoint says: as of the begin,
     /// where nothing was let go of since, so that what came meanwhile needs no sync; as of now
     /// otherwise, since the segment does not have what was let go of.
-    fn install(&self, begun: Begun, runs: Runs) -> Snapshot {
+    fn install(&self, begun: Begun, runs: Runs) -> Result<Snapshot, Error> {
+        let Begun {
+            mut snapshot,
+            moved,
+            cuts,
+            last,
+        } = begun;
         let mut runs: BTreeMap<_, _> = runs
             .into_iter()
             .map(|(log, run)| ((log.topic.0, log.partition.0), run))
             .collect();
-        let mut snapshot = begun.snapshot;
         let mut state = self.shared.state.lock();
-        let mut is_whole = begun.cuts == state.contents.cuts;
-        for part in begun.moved {
+        let mut is_whole = cuts == state.contents.cuts;
+        for part in moved {
             let run = runs.remove(&(part.log.topic.0, part.log.partition.0));
             snapshot.settle_in(part.log, part.below);
             is_whole &= part.lost.is_empty();
@@ -252,7 +266,12 @@ impl Flusher {
             };
             contents.let_go(gone);
         }
-        if is_whole { snapshot } else { state.snapshot() }
+        if !is_whole {
+            snapshot = state.snapshot();
+            drop(state);
+            self.lay_footing(last + 1, &snapshot)?;
+        }
+        Ok(snapshot)
     }
 
     pub(super) fn give_up(&self, number: u64, error: io::Error) -> Error {

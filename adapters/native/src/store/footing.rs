@@ -1,5 +1,7 @@
 //! What a checkpoint stands on: the commits that it counts, in the journal files that stay.
 
+use std::ops::RangeInclusive;
+
 use standpipe_core::error::{Error, ErrorKind};
 
 use super::shared::{Ending, Shared};
@@ -7,8 +9,8 @@ use super::shared::{Ending, Shared};
 /// Commits that the thread behind the journal wants on disk before it writes a checkpoint.
 #[derive(Debug)]
 pub(crate) struct Footing {
-    /// The first file that stays; what those before it hold is in a segment by then.
-    pub(crate) first_file: u32,
+    /// The files that stay and hold something of it; what those before them hold goes into a segment.
+    pub(crate) files: RangeInclusive<u32>,
     /// The last commit that the checkpoint counts.
     pub(crate) seq: u64,
     /// What came of it.
@@ -23,15 +25,15 @@ impl Footing {
 }
 
 impl Shared {
-    /// Waits until what files from `first_file` on hold up to commit `seq` is on disk. The journal
-    /// may grow above its limit meanwhile: what it waits for may not be written otherwise.
+    /// Waits until what `files` hold up to commit `seq` is on disk. The journal may grow above its
+    /// limit meanwhile: what it waits for may not be written otherwise.
     ///
     /// # Errors
     /// Why it cannot be written or synced; `Closed` where the store ends before.
-    pub(crate) fn lay_footing(&self, first_file: u32, seq: u64) -> Result<(), Error> {
+    pub(crate) fn lay_footing(&self, files: RangeInclusive<u32>, seq: u64) -> Result<(), Error> {
         let mut state = self.state.lock();
         state.footing = Some(Footing {
-            first_file,
+            files,
             seq,
             outcome: None,
         });
@@ -51,11 +53,11 @@ impl Shared {
         })
     }
 
-    /// The first file whose commits up to one at or below `written` are wanted on disk.
-    pub(crate) fn footing_wanted(&self, written: u64) -> Option<u32> {
+    /// The files of which commits up to one at or below `written` are wanted on disk.
+    pub(crate) fn footing_wanted(&self, written: u64) -> Option<RangeInclusive<u32>> {
         let state = self.state.lock();
         let footing = state.footing.as_ref()?;
-        (footing.is_open() && footing.seq <= written).then_some(footing.first_file)
+        (footing.is_open() && footing.seq <= written).then(|| footing.files.clone())
     }
 
     /// Tells what came of it.

@@ -54,6 +54,7 @@ impl Flusher {
         }
         let snapshot = state.snapshot();
         drop(state);
+        self.lay_footing(facts.first_file, &snapshot)?;
         self.checkpoint(facts, snapshot)
     }
 

@@ -31,6 +31,8 @@ pub(crate) trait File: Send + Sync + 'static {
     fn read_cached_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         self.read_at(buf, at)
     }
+    /// Begins to write a stretch to the device, so that a sync has less to wait for. Only a hint.
+    fn begin_sync(&self, _at: u64, _length: u64) {}
     /// Makes everything written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
     /// Takes the space of the first `length` octets for good, by writing zeros where the file system

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -187,12 +188,12 @@ impl Writer {
         }
     }
 
-    /// Syncs what a checkpoint waits for. Files whose entries are in a segment are left out: they go.
+    /// Syncs what a checkpoint waits for. Files whose entries go into a segment are left out.
     fn sync_footing(&mut self, seq: u64) -> Result<(), Error> {
-        let Some(first) = self.shared.footing_wanted(seq) else {
+        let Some(files) = self.shared.footing_wanted(seq) else {
             return Ok(());
         };
-        match self.sync_from(first) {
+        match self.sync_files(&files) {
             Ok(()) => {
                 self.shared.note_footing(Ok(()));
                 Ok(())
@@ -204,16 +205,16 @@ impl Writer {
     /// Syncs all files in order, so that what is known to be synced is all before a place.
     fn sync(&mut self) -> Result<(), Failure> {
         self.forget_replaced();
-        self.sync_from(0)
+        self.sync_files(&(0..=u32::MAX))
     }
 
-    /// Syncs the files from `first` on.
-    fn sync_from(&mut self, first: u32) -> Result<(), Failure> {
-        for (id, file) in self.dirty.iter().filter(|(id, _)| id.number >= first) {
+    fn sync_files(&mut self, files: &RangeInclusive<u32>) -> Result<(), Failure> {
+        let these = |(id, _): &Named| files.contains(&id.number);
+        for (id, file) in self.dirty.iter().filter(|file| these(file)) {
             let synced = file.sync();
             synced.map_err(|error| Failure::Sync(sync_failed(id.number, error)))?;
         }
-        self.dirty.retain(|(id, _)| id.number < first);
+        self.dirty.retain(|file| !these(file));
         Ok(())
     }
 

@@ -19,6 +19,8 @@ use crate::store::vfs::{Disk, File, write_all_at};
 
 /// Octets that gather before they are written.
 const BUFFER: usize = 1024 * 1024;
+/// Octets after which the device begins to write: it would only do so at the end.
+const BEGIN: u64 = 8 * 1024 * 1024;
 
 /// A segment that is being written; nothing counts before [`SegmentWriter::finish`].
 pub(crate) struct SegmentWriter {
@@ -26,6 +28,8 @@ pub(crate) struct SegmentWriter {
     file: Arc<dyn File>,
     /// Where `buffer` goes.
     at: u64,
+    /// Up to where the device was told to begin.
+    begun: u64,
     buffer: BytesMut,
     runs: Vec<(LogId, Run)>,
     run: Option<(LogId, Run)>,
@@ -43,6 +47,7 @@ impl SegmentWriter {
             number,
             file,
             at: 0,
+            begun: 0,
             buffer,
             runs: Vec::new(),
             run: None,
@@ -156,7 +161,7 @@ impl SegmentWriter {
         if octets.len() >= BUFFER {
             self.write()?;
             write_all_at(&*self.file, &mut [io::IoSlice::new(octets)], self.at)?;
-            self.at += octets.len() as u64;
+            self.wrote(octets.len());
             return Ok(());
         }
         self.buffer.extend_from_slice(octets);
@@ -169,9 +174,17 @@ impl SegmentWriter {
     fn write(&mut self) -> io::Result<()> {
         let written = write_all_at(&*self.file, &mut [io::IoSlice::new(&self.buffer)], self.at);
         written?;
-        self.at += self.buffer.len() as u64;
+        self.wrote(self.buffer.len());
         self.buffer.clear();
         Ok(())
+    }
+
+    fn wrote(&mut self, octets: usize) {
+        self.at += octets as u64;
+        if self.at - self.begun >= BEGIN {
+            self.file.begin_sync(self.begun, self.at - self.begun);
+            self.begun = self.at;
+        }
     }
 }
 
