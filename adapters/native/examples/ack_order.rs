@@ -31,7 +31,9 @@ async fn main() -> Result<()> {
     let (messages, window) = (argument(2, 1_000_000), argument(3, 100_000));
     let load = Load::open(open(&directory)?, OCTETS).await?;
     load.publish(messages).await?;
-    let mut attachment = load.attach(window as u64)?;
+    // Those that are kept take of it, too.
+    let kept = messages as u64 / KEPT * 2;
+    let mut attachment = load.attach(window as u64 + kept + 100)?;
     let started = Instant::now();
     let settled = settle(&load, &mut attachment, messages, window).await?;
     let rate = settled as f64 / started.elapsed().as_secs_f64();
