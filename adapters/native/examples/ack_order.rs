@@ -1,25 +1,27 @@
 //! Settles a queue in random order: `ack_order DIRECTORY [MESSAGES] [WINDOW]`, in a fresh directory.
 //!
 //! At most `WINDOW` messages are unsettled at once, and one in [`KEPT`] never is. Prints one JSON
-//! object: how many a second were settled, octets on disk in the end, how long the store took to
-//! open again, how many messages it then has, and the most memory that the process had (`VmHWM`).
+//! object: how many a second were settled, octets on disk five seconds later, how long the store took
+//! to open again, how many messages it then has, and the most memory that the process had (`VmHWM`).
 
 mod load;
 
-use std::{env, fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    env, fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use load::{Load, assert_small, peak_kb};
-use standpipe_core::{
-    broker::Attachment,
-    dispatcher::Receipt,
-    driver::Settlement,
-    error::Result,
-};
+use standpipe_core::{broker::Attachment, dispatcher::Receipt, driver::Settlement, error::Result};
 use standpipe_native::store::{NativeStore, StoreOptions};
 
 /// One message in so many is never settled.
 const KEPT: u64 = 10_000;
 const OCTETS: usize = 100;
+/// After which the space of what was settled is to be back.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -38,12 +40,14 @@ async fn main() -> Result<()> {
     let settled = settle(&load, &mut attachment, messages, window).await?;
     let rate = settled as f64 / started.elapsed().as_secs_f64();
     drop(attachment);
+    tokio::time::sleep(PATIENCE).await;
+    let stored = stored(&directory);
     load.broker.shutdown().await?;
     drop(load);
     let started = Instant::now();
     let load = Load::open(open(&directory)?, OCTETS).await?;
     let opened = started.elapsed().as_secs_f64();
-    let (left, stored) = (load.queue.counts().ready, stored(&directory));
+    let left = load.queue.counts().ready;
     println!(
         "{{\"messages\":{messages},\"settled\":{settled},\"rate\":{rate:.0},\"left\":{left},\"stored\":{stored},\"opened\":{opened:.3},\"peak_kb\":{}}}",
         peak_kb()

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Options {
     /// Limits over all protocols.
     pub limits: Limits,
-    /// How often space is given back that retention lets go; 5 s unless set. A round over topics
+    /// How often space is given back that retention lets go; 2 s unless set. A round over topics
     /// that nothing happened to looks at a few numbers of each.
     pub housekeeping: Duration,
 }
@@ -16,7 +16,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            housekeeping: Duration::from_secs(5),
+            housekeeping: Duration::from_secs(2),
         }
     }
 }

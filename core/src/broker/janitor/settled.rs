@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Ranges that one round forgets at most; the next one goes on.
-pub(super) const FORGETS_A_ROUND: usize = 1024;
+pub(super) const FORGETS_A_ROUND: usize = 8192;
 /// Ranges of one partition that one round forgets at most.
-const FORGETS_A_PARTITION: usize = 128;
+const FORGETS_A_PARTITION: usize = 1024;
 /// A range is worth forgetting from this length on, or where it reaches the log's end.
 const WORTH: u64 = 1024;
 
