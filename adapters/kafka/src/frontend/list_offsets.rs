@@ -9,7 +9,7 @@ use standpipe_core::{
     id::{Millis, Offset, PartitionId},
 };
 
-use super::{failure::code_of, names, service::Client};
+use super::{epochs, failure::code_of, names, service::Client};
 use crate::codec::{
     api::list_offsets::{
         ListOffsetsRequest, ListOffsetsResponse, ListPartition, ListedPartition, ListedTopic,
@@ -23,8 +23,8 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-/// An offset, and the time of its message where it was found by time.
-type Found = (Offset, Option<Millis>);
+/// An offset, the time of its message where it was found by time, and its leader epoch.
+type Found = (Offset, Option<Millis>, u32);
 
 /// The offsets asked for.
 pub(super) async fn answer(
@@ -66,9 +66,18 @@ async fn list(
         listed.error_code = ErrorCode::UnknownTopicOrPartition.number();
         return listed;
     };
+    let allowed = match asked.timestamp {
+        unknown if unknown < LATEST_TIERED => Err(ErrorCode::UnsupportedVersion),
+        _ => epochs::check(topic, asked.current_leader_epoch),
+    };
+    if let Err(code) = allowed {
+        listed.error_code = code.number();
+        return listed;
+    }
     match find(broker, topic, number, asked.timestamp).await {
-        Ok(Some((offset, time))) => {
+        Ok(Some((offset, time, epoch))) => {
             listed.offset = offset.0.cast_signed();
+            listed.leader_epoch = epoch.cast_signed();
             listed.timestamp = time.map_or(-1, |time| time.0);
             if version == 0 {
                 listed.old_style_offsets = vec![listed.offset];
@@ -91,8 +100,11 @@ async fn find(
 ) -> Result<Option<Found>> {
     let bounds = topic.bounds(partition)?;
     match timestamp {
-        LATEST => Ok(Some((bounds.stable, None))),
-        EARLIEST | EARLIEST_LOCAL => Ok(Some((bounds.start, None))),
+        LATEST => Ok(Some((bounds.stable, None, topic.leader_epoch()))),
+        EARLIEST | EARLIEST_LOCAL => {
+            let epoch = topic.epoch_at(partition, bounds.start).await?;
+            Ok(Some((bounds.start, None, epoch)))
+        }
         LATEST_TIERED => Ok(None),
         MAX_TIMESTAMP => latest_time(broker, topic, partition).await,
         at => {
@@ -105,9 +117,10 @@ async fn find(
 /// The first message of an entry that is not before `at`; the entry's last where its envelope
 /// says there is one and no message does.
 fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
-    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()));
+    let epoch = entry.leader_epoch;
+    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()), epoch);
     let Ok(messages) = broker.codecs().decode(entry) else {
-        return (entry.base_offset, Some(entry.time()));
+        return (entry.base_offset, Some(entry.time()), epoch);
     };
     let timed = messages.into_iter().map(|(offset, message)| {
         let time = message.props.timestamp.unwrap_or(entry.appended);
@@ -116,7 +129,7 @@ fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
     let mut since = timed.filter(|(_, time)| *time >= at);
     since
         .next()
-        .map_or(last, |(offset, time)| (offset, Some(time)))
+        .map_or(last, |(offset, time)| (offset, Some(time), epoch))
 }
 
 /// The message with the largest timestamp, found by halving: there is an entry at or after a time

@@ -1,5 +1,7 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
+mod described;
+mod epochs;
 mod holes;
 mod offsets;
 mod partitions;
