@@ -1,7 +1,7 @@
 """What `[kafka]` in the configuration sets, and what a start of the broker tells Kafka's clients."""
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
-from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from clients.confluent_client import acked, admin, consumer, create_topic, poll, produce
 from harness import Standpipe, until
@@ -85,7 +85,9 @@ def test_the_leader_epoch_rises_with_each_start_and_a_reader_goes_on(durable, na
     partition = TopicPartition(name, 0)
 
     def epoch() -> int:
-        listed = admin(durable.kafka).list_offsets({partition: OffsetSpec.latest()}, request_timeout=10)
+        # A client of its own: one that has lost the broker answers for it until it is back.
+        client = AdminClient({"bootstrap.servers": durable.kafka, "log_level": 0})
+        listed = client.list_offsets({partition: OffsetSpec.latest()}, request_timeout=10)
         return listed[partition].result().leader_epoch
 
     acked(produce(durable.kafka, name, [{"value": b"before"}]))
@@ -99,3 +101,14 @@ def test_the_leader_epoch_rises_with_each_start_and_a_reader_goes_on(durable, na
     acked(produce(durable.kafka, name, [{"value": b"after"}]))
     assert [(m.value(), m.offset()) for m in poll(reader, 1)] == [(b"after", 1)]
     reader.close()
+
+
+def test_the_latest_offset_counts_what_was_answered_before(durable, name):
+    create_topic(durable.kafka, name)
+    client, partition = admin(durable.kafka), TopicPartition(name, 0)
+    producer = Producer({"bootstrap.servers": durable.kafka, "acks": 1, "linger.ms": 0})
+    for count in range(1, 51):
+        producer.produce(name, b"x")
+        assert producer.flush(10) == 0
+        listed = client.list_offsets({partition: OffsetSpec.latest()}, request_timeout=10)
+        assert listed[partition].result().offset == count

@@ -3,6 +3,7 @@
 mod described;
 mod epochs;
 mod holes;
+mod latest;
 mod offsets;
 mod partitions;
 mod retention;
