@@ -92,7 +92,7 @@ impl Serve {
     }
 
     fn settings(&self, config: Config, data: &Path) -> ServerBuilder {
-        let mut settings = Server::builder().routes(config.routes);
+        let mut settings = Server::builder().routes(config.routes).kafka(config.kafka);
         for protocol in Protocol::ALL {
             let endpoint = match (self.flag(protocol), self.ephemeral, protocol) {
                 (Some(endpoint), ..) => endpoint.clone(),

@@ -2,6 +2,7 @@
 //! An unknown key, scheme or option is refused with its line, the value and the known ones.
 
 mod document;
+mod kafka;
 mod listen;
 mod place;
 mod route;
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use serde::Deserialize;
 use standpipe_core::driver::Registry;
 
+pub use kafka::KafkaConfig;
 pub use listen::{Endpoint, ListenConfig};
 pub use route::{Guarantee, Order, RouteConfig};
 pub use standpipe_plugins::Step;
@@ -28,6 +30,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Where the frontends listen.
     pub listen: ListenConfig,
+    /// Settings of the Kafka frontend.
+    pub kafka: KafkaConfig,
     /// The routes, in the file's order; their names differ.
     pub routes: Vec<RouteConfig>,
 }
@@ -99,6 +103,7 @@ impl Config {
         let config = Self {
             data: raw.data,
             listen: listen::read(raw.listen, &document)?,
+            kafka: kafka::read(raw.kafka, &document)?,
             routes: route::read_all(raw.route, &document, registry)?,
         };
         Ok(config)
@@ -111,6 +116,8 @@ struct Raw {
     data: Option<PathBuf>,
     #[serde(default)]
     listen: BTreeMap<String, String>,
+    #[serde(default)]
+    kafka: BTreeMap<String, String>,
     #[serde(default)]
     route: Vec<route::Raw>,
 }

@@ -16,6 +16,7 @@ pub(super) enum Shape {
 pub(super) static ROOT: Shape = Shape::Table(&[
     ("data", Shape::Value),
     ("listen", Shape::Table(LISTEN)),
+    ("kafka", Shape::Table(KAFKA)),
     ("route", Shape::List(&Shape::Table(ROUTE))),
 ]);
 
@@ -26,6 +27,13 @@ const LISTEN: &[(&str, Shape)] = &[
     ("native", Shape::Value),
     ("http", Shape::Value),
     ("kafka_advertise", Shape::Value),
+];
+
+const KAFKA: &[(&str, Shape)] = &[
+    ("num_partitions", Shape::Value),
+    ("group_initial_rebalance_delay", Shape::Value),
+    ("group_min_session_timeout", Shape::Value),
+    ("group_max_session_timeout", Shape::Value),
 ];
 
 const ROUTE: &[(&str, Shape)] = &[

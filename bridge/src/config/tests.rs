@@ -1,6 +1,6 @@
 //! What a configuration may say, and how it is refused.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 
@@ -124,4 +124,29 @@ fn the_environment_wins_over_the_file_and_its_unknown_listeners_are_refused() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn the_kafka_frontend_is_set_as_kafkas_broker_is() {
+    let text = "[kafka]\nnum_partitions = 3\ngroup_initial_rebalance_delay = \"3s\"\ngroup_min_session_timeout = \"1s\"\n";
+    let expected = KafkaConfig {
+        num_partitions: std::num::NonZeroU32::new(3),
+        group_initial_rebalance_delay: Some(Duration::from_secs(3)),
+        group_min_session_timeout: Some(Duration::from_secs(1)),
+        group_max_session_timeout: None,
+    };
+    assert_eq!(parse("a.toml", text).unwrap().kafka, expected);
+    for (wrong, expected) in [
+        (
+            "num_partitions = 0",
+            "a.toml:2: `0` is no number of partitions; write 1 or more",
+        ),
+        (
+            "group_min_session_timeout = \"1h\"",
+            "a.toml:1: session timeouts from 1h to 30m: the shortest must be above 0 and not above the longest",
+        ),
+    ] {
+        let refused = parse("a.toml", &format!("[kafka]\n{wrong}\n")).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+    }
 }

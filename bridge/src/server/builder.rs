@@ -12,7 +12,7 @@ use standpipe_core::{
 use super::{Exposure, Protocol, Server, bind::bind_all};
 use crate::{
     codecs::codecs,
-    config::{Endpoint, RouteConfig},
+    config::{Endpoint, KafkaConfig, RouteConfig},
 };
 
 type Opening = BoxFuture<'static, Result<Arc<dyn Store>>>;
@@ -35,6 +35,7 @@ pub struct ServerBuilder {
     pub(super) endpoints: BTreeMap<Protocol, Endpoint>,
     pub(super) exposure: Exposure,
     pub(super) kafka_advertise: Option<Endpoint>,
+    pub(super) kafka: KafkaConfig,
     pub(super) routes: Vec<RouteConfig>,
 }
 
@@ -71,6 +72,12 @@ impl ServerBuilder {
     /// What Kafka's clients are told to connect to; else what they connected to.
     pub fn kafka_advertise(mut self, endpoint: Endpoint) -> Self {
         self.kafka_advertise = Some(endpoint);
+        self
+    }
+
+    /// What the Kafka frontend is set to.
+    pub fn kafka(mut self, settings: KafkaConfig) -> Self {
+        self.kafka = settings;
         self
     }
 

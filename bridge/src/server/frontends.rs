@@ -17,7 +17,7 @@ pub(super) fn frontend(protocol: Protocol, settings: &ServerBuilder) -> Result<A
         #[cfg(feature = "amqp")]
         Protocol::Amqp => Ok(Arc::new(standpipe_amqp::AmqpFrontend)),
         #[cfg(feature = "kafka")]
-        Protocol::Kafka => Ok(Arc::new(kafka(settings.kafka_advertise.as_ref()))),
+        Protocol::Kafka => Ok(Arc::new(kafka(settings))),
         #[cfg(feature = "grpc")]
         Protocol::Grpc => Ok(Arc::new(standpipe_grpc::GrpcFrontend)),
         #[cfg(feature = "native")]
@@ -31,9 +31,27 @@ pub(super) fn frontend(protocol: Protocol, settings: &ServerBuilder) -> Result<A
 }
 
 #[cfg(feature = "kafka")]
-fn kafka(advertise: Option<&Endpoint>) -> standpipe_kafka::KafkaFrontend {
-    let frontend = standpipe_kafka::KafkaFrontend::new();
-    match advertise {
+fn kafka(settings: &ServerBuilder) -> standpipe_kafka::KafkaFrontend {
+    let (said, mut options) = (&settings.kafka, standpipe_kafka::KafkaOptions::default());
+    let take = |place: &mut std::time::Duration, said: Option<std::time::Duration>| {
+        *place = said.unwrap_or(*place);
+    };
+    options.num_partitions = said.num_partitions.unwrap_or(options.num_partitions);
+    let groups = &mut options.groups;
+    take(
+        &mut groups.initial_rebalance_delay,
+        said.group_initial_rebalance_delay,
+    );
+    take(
+        &mut groups.min_session_timeout,
+        said.group_min_session_timeout,
+    );
+    take(
+        &mut groups.max_session_timeout,
+        said.group_max_session_timeout,
+    );
+    let frontend = standpipe_kafka::KafkaFrontend::new().options(options);
+    match &settings.kafka_advertise {
         Some(Endpoint::At { host, port }) => frontend.advertise(host, *port),
         _ => frontend,
     }

@@ -1,7 +1,7 @@
 """Topics, configurations and the cluster through Kafka's admin calls; on Apache Kafka and on us."""
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import (AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (AclOperation, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
                                    OffsetSpec, ResourceType)
 
 from clients.confluent_client import acked, admin, consumer, create_topic, produce, read, watermarks
@@ -139,6 +139,28 @@ def test_the_cluster_is_described(bootstrap):
     assert described.cluster_id
     assert f"{described.controller.host}:{described.controller.port}" == bootstrap
     assert len(described.nodes) == 1
+
+
+def test_whoever_asks_is_told_the_allowed_operations(bootstrap, name):
+    create_topic(bootstrap, name)
+    client = admin(bootstrap)
+    described = client.describe_cluster(include_authorized_operations=True, request_timeout=10).result()
+    assert {AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.ALTER} <= set(described.authorized_operations)
+    topics = client.describe_topics(TopicCollection([name]), include_authorized_operations=True)
+    allowed = set(topics[name].result(15).authorized_operations)
+    assert allowed == {AclOperation.READ, AclOperation.WRITE, AclOperation.CREATE, AclOperation.DELETE,
+                       AclOperation.ALTER, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS,
+                       AclOperation.ALTER_CONFIGS}
+
+
+def test_a_setting_says_where_its_value_would_come_from(bootstrap, name):
+    create_topic(bootstrap, name, **{"max.message.bytes": "5000"})
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    described = admin(bootstrap).describe_configs([resource])[resource].result(15)
+    synonyms = described["max.message.bytes"].synonyms
+    assert list(synonyms) == ["max.message.bytes", "message.max.bytes"]
+    assert [one.value for one in synonyms.values()][0] == "5000"
+    assert list(described["cleanup.policy"].synonyms) == ["log.cleanup.policy"]
 
 
 def test_a_topic_that_is_missing_is_told_and_not_made_by_a_consumer(bootstrap, name):

@@ -14,6 +14,7 @@ mod confirm;
 mod credit;
 mod delay;
 mod delivery;
+mod epochs;
 mod exchange;
 mod expiry;
 mod filing;

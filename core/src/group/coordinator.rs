@@ -58,9 +58,13 @@ impl Coordinator {
             group.sync(sync, caller, turn)
         });
         if known.is_none() {
+            let refusal = match id.is_empty() {
+                true => Refusal::InvalidGroupId,
+                false => Refusal::UnknownMember,
+            };
             effects.push(Effect::Sync {
                 caller,
-                reply: Err(Refusal::UnknownMember),
+                reply: Err(refusal),
             });
         }
     }
@@ -70,6 +74,9 @@ impl Coordinator {
     /// # Errors
     /// The code to answer with; `RebalanceInProgress` asks the member to join again.
     pub fn heartbeat(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
+        if who.group.is_empty() {
+            return Err(Refusal::InvalidGroupId);
+        }
         let group = self
             .groups
             .get_mut(&who.group)
@@ -94,14 +101,13 @@ impl Coordinator {
         left.unwrap_or_else(|| vec![Err(Refusal::UnknownMember); leavers.len()])
     }
 
-    /// Whether an `OffsetCommit` is allowed. One without member and generation comes from outside
-    /// of the group, which must have no members then, and makes it known.
+    /// Whether an `OffsetCommit` is allowed. One without a generation comes from outside of the
+    /// group, which must have no members then, and makes it known.
     ///
     /// # Errors
     /// The code to answer with.
     pub fn check_commit(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
-        let is_outside = who.generation < 0 && who.member_id.is_empty();
-        if is_outside && !self.groups.contains_key(&who.group) {
+        if who.is_outside() && !self.groups.contains_key(&who.group) {
             self.check_new_group(&who.group)?;
             self.remember(&who.group, now);
         }

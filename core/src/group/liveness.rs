@@ -23,7 +23,7 @@ impl Group {
     /// `RebalanceInProgress` while the assignment is awaited: who held what is over. While joins
     /// are awaited it is not, and members commit what they had.
     pub(super) fn check_commit(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
-        if who.generation < 0 && who.member_id.is_empty() && self.state == State::Empty {
+        if who.is_outside() && self.state == State::Empty {
             self.empty_since = now;
         } else {
             self.current(who)?.heard(now);

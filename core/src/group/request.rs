@@ -59,6 +59,14 @@ pub struct Membership {
     pub generation: i32,
 }
 
+impl Membership {
+    /// Whether it is no member's: clients that assign themselves commit without a generation,
+    /// whatever they call themselves.
+    pub(super) fn is_outside(&self) -> bool {
+        self.generation < 0
+    }
+}
+
 /// `SyncGroup`.
 #[derive(Debug, Clone)]
 pub struct Sync {

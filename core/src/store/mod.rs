@@ -88,6 +88,12 @@ pub trait Store: Send + Sync + 'static {
         std::future::pending().await
     }
 
+    /// The leader epoch of what is appended now: at least that of every entry there is, and larger
+    /// than it was before a suffix was lost. By default 0, of a store that gives all entries that.
+    fn leader_epoch(&self) -> u32 {
+        0
+    }
+
     /// Makes everything durable and refuses what comes after. Idempotent.
     async fn close(&self) -> Result<()>;
 }

@@ -34,9 +34,12 @@ pub(crate) enum ErrorCode {
     InvalidProducerEpoch = 47,
     TransactionalIdAuthorizationFailed = 53,
     StorageError = 56,
+    LogDirNotFound = 57,
     NonEmptyGroup = 68,
     GroupIdNotFound = 69,
     FetchSessionIdNotFound = 70,
+    FencedLeaderEpoch = 74,
+    UnknownLeaderEpoch = 75,
     UnsupportedCompressionType = 76,
     MemberIdRequired = 79,
     GroupMaxSizeReached = 81,
@@ -47,6 +50,7 @@ pub(crate) enum ErrorCode {
     InvalidRecord = 87,
     ThrottlingQuotaExceeded = 89,
     UnknownTopicId = 100,
+    MismatchedEndpointType = 114,
 }
 
 impl ErrorCode {

@@ -2,13 +2,16 @@
 
 use bytes::BytesMut;
 
-use super::service::{Client, NODE};
+use super::{
+    operations,
+    service::{Client, NODE},
+};
 use crate::codec::{
     api::{
         ApiKey,
         api_versions::{ApiVersion, ApiVersionsResponse},
         coordinator::{CoordinatorNode, FindCoordinatorRequest, FindCoordinatorResponse},
-        metadata::{DescribeClusterRequest, DescribeClusterResponse},
+        metadata::{ClusterBroker, DescribeClusterRequest, DescribeClusterResponse},
     },
     error_code::ErrorCode,
     header::RequestHeader,
@@ -52,10 +55,18 @@ pub(super) fn describe(
         ..Default::default()
     };
     if request.endpoint_type == BROKERS {
-        response.brokers = vec![client.node()];
+        let node = client.node();
+        response.brokers = vec![ClusterBroker {
+            node_id: node.node_id,
+            host: node.host,
+            port: node.port,
+            rack: node.rack,
+        }];
+        let is_told = request.include_cluster_authorized_operations;
+        response.cluster_authorized_operations = operations::told(is_told, operations::ON_CLUSTER);
     } else {
-        response.error_code = ErrorCode::InvalidRequest.number();
-        response.error_message = Some("only endpoints of brokers are known".into());
+        response.error_code = ErrorCode::MismatchedEndpointType.number();
+        response.error_message = Some("this is an endpoint of brokers (1)".into());
     }
     response
 }

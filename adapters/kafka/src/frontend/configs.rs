@@ -1,6 +1,11 @@
 //! DescribeConfigs: what holds, by Kafka's names.
 
-use standpipe_core::broker::TopicSpec;
+use std::sync::Arc;
+
+use standpipe_core::{
+    broker::{Topic, TopicSpec},
+    group,
+};
 
 use super::{
     failure::Failure,
@@ -11,8 +16,8 @@ use super::{
 };
 use crate::codec::{
     api::configs::{
-        ConfigResource, DescribeConfigsRequest, DescribeConfigsResponse, DescribedConfig,
-        DescribedResource,
+        ConfigResource, ConfigSynonym, DescribeConfigsRequest, DescribeConfigsResponse,
+        DescribedConfig, DescribedResource,
     },
     error_code::ErrorCode,
 };
@@ -27,7 +32,7 @@ const STATIC_BROKER: i8 = 4;
 /// The settings of topics and of the broker.
 pub(super) fn answer(client: &Client, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request.resources.into_iter().map(|resource| {
-        let configs = describe(client, &resource);
+        let configs = describe(client, &resource, request.include_synonyms);
         let (code, message, configs) = match configs {
             Ok(configs) => (ErrorCode::None, None, configs),
             Err((code, message)) => (code, Some(message), Vec::new()),
@@ -46,14 +51,15 @@ pub(super) fn answer(client: &Client, request: DescribeConfigsRequest) -> Descri
     }
 }
 
-fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedConfig>, Failure> {
+fn describe(
+    client: &Client,
+    resource: &ConfigResource,
+    include_synonyms: bool,
+) -> Result<Vec<DescribedConfig>, Failure> {
     let name = &resource.resource_name;
     let (settings, source) = match resource.resource_type {
         TOPIC => {
-            let topic = names::topic(client.broker(), name).ok_or_else(|| {
-                let message = format!("no topic `{name}`");
-                (ErrorCode::UnknownTopicOrPartition, message)
-            })?;
+            let topic = find(client, name)?;
             (
                 settings::of_topic(&topic.spec(), client.broker().limits()),
                 SET_ON_TOPIC,
@@ -69,22 +75,68 @@ fn describe(client: &Client, resource: &ConfigResource) -> Result<Vec<DescribedC
             return Err((ErrorCode::InvalidRequest, message));
         }
     };
-    let keys = resource.configuration_keys.as_ref();
+    // Kafka takes a list of none as it takes null: for all.
+    let keys = resource.configuration_keys.iter().flatten();
+    let keys: Vec<_> = keys.collect();
     let is_wanted =
-        |setting: &Setting| keys.is_none_or(|keys| keys.iter().any(|key| key == setting.name));
+        |setting: &Setting| keys.is_empty() || keys.iter().any(|key| *key == setting.name);
+    let defaults = match resource.resource_type {
+        TOPIC => settings::of_topic(&untouched(), client.broker().limits()),
+        _ => Vec::new(),
+    };
     let described = settings.into_iter().filter(is_wanted).map(|setting| {
-        let config_source = if setting.is_default { DEFAULT } else { source };
+        let synonyms = match include_synonyms {
+            true => synonyms_of(&setting, source, &defaults),
+            false => Vec::new(),
+        };
         DescribedConfig {
             name: setting.name.into(),
             value: Some(setting.value),
             read_only: setting.is_fixed,
             is_default: setting.is_default,
-            config_source,
+            config_source: if setting.is_default { DEFAULT } else { source },
             config_type: setting.kind,
+            synonyms,
             ..Default::default()
         }
     });
     Ok(described.collect())
+}
+
+/// # Errors
+/// `INVALID_TOPIC_EXCEPTION` for what is no name, and for a topic that there is not.
+fn find(client: &Client, name: &str) -> Result<Arc<Topic>, Failure> {
+    if !names::is_legal(name) {
+        return Err((ErrorCode::InvalidTopic, names::illegal(name)));
+    }
+    names::topic(client.broker(), name).ok_or_else(|| {
+        let message = format!("no topic `{name}`");
+        (ErrorCode::UnknownTopicOrPartition, message)
+    })
+}
+
+/// Where a value comes from and would come from, the first one counts (KIP-226): what was set, then the
+/// default, which is the broker's setting for a topic's (`defaults`).
+fn synonyms_of(setting: &Setting, source: i8, defaults: &[Setting]) -> Vec<ConfigSynonym> {
+    let synonym = |name: String, value: &str, source| ConfigSynonym {
+        name,
+        value: Some(value.to_owned()),
+        source,
+    };
+    let own = (!setting.is_default).then(|| synonym(setting.name.into(), &setting.value, source));
+    let default = match defaults.iter().find(|one| one.name == setting.name) {
+        Some(default) => {
+            settings::at_broker(setting.name).map(|name| synonym(name, &default.value, DEFAULT))
+        }
+        None if setting.is_default => Some(synonym(setting.name.into(), &setting.value, DEFAULT)),
+        None => None,
+    };
+    own.into_iter().chain(default).collect()
+}
+
+/// A topic that nobody set anything on.
+fn untouched() -> TopicSpec {
+    TopicSpec::new(NAMESPACE, "default")
 }
 
 /// # Errors
@@ -97,36 +149,45 @@ pub(super) fn check_broker(name: &str) -> Result<(), Failure> {
     Err((ErrorCode::InvalidRequest, message))
 }
 
+/// Settings of the broker: those of Kafka's that say how this one behaves.
 fn of_broker(client: &Client) -> Vec<Setting> {
-    let node = client.node();
-    let limits = client.broker().limits();
+    let (node, limits, options) = (
+        client.node(),
+        client.broker().limits(),
+        client.service.options(),
+    );
     let listener = format!("PLAINTEXT://{}:{}", node.host, node.port);
-    let defaults = settings::of_topic(&TopicSpec::new(NAMESPACE, "default"), limits);
-    let retention = defaults
+    let defaults = settings::of_topic(&untouched(), limits).into_iter();
+    let mut retention = defaults.filter(|setting| setting.name == "retention.ms");
+    let retention = retention.next().map(|setting| setting.value);
+    let (groups, usual) = (&options.groups, group::Options::default());
+    let millis = |time: std::time::Duration| time.as_millis().to_string();
+    #[rustfmt::skip]
+    let all = [
+        ("advertised.listeners", listener, settings::STRING, false),
+        ("auto.create.topics.enable", "true".into(), settings::BOOL, true),
+        ("broker.id", NODE.to_string(), settings::INT, false),
+        ("default.replication.factor", "1".into(), settings::INT, true),
+        ("group.initial.rebalance.delay.ms", millis(groups.initial_rebalance_delay), settings::INT,
+            groups.initial_rebalance_delay == usual.initial_rebalance_delay),
+        ("group.max.session.timeout.ms", millis(groups.max_session_timeout), settings::INT,
+            groups.max_session_timeout == usual.max_session_timeout),
+        ("group.max.size", groups.members.to_string(), settings::INT, true),
+        ("group.min.session.timeout.ms", millis(groups.min_session_timeout), settings::INT,
+            groups.min_session_timeout == usual.min_session_timeout),
+        ("log.retention.ms", retention.unwrap_or_default(), settings::LONG, true),
+        ("message.max.bytes", limits.message_bytes.to_string(), settings::INT, true),
+        ("num.partitions", options.num_partitions.to_string(), settings::INT,
+            options.num_partitions.get() == 1),
+    ];
+    let all = all
         .into_iter()
-        .find(|setting| setting.name == "retention.ms");
-    let setting = |name, value: String, kind| Setting {
-        name,
-        value,
-        is_default: name != "advertised.listeners" && name != "broker.id",
-        kind,
-        is_fixed: true,
-    };
-    vec![
-        setting("advertised.listeners", listener, settings::STRING),
-        setting("auto.create.topics.enable", "true".into(), settings::BOOL),
-        setting("broker.id", NODE.to_string(), settings::INT),
-        setting("default.replication.factor", "1".into(), settings::INT),
-        setting(
-            "log.retention.ms",
-            retention.map(|setting| setting.value).unwrap_or_default(),
-            settings::LONG,
-        ),
-        setting(
-            "message.max.bytes",
-            limits.message_bytes.to_string(),
-            settings::INT,
-        ),
-        setting("num.partitions", "1".into(), settings::INT),
-    ]
+        .map(|(name, value, kind, is_default)| Setting {
+            name,
+            value,
+            is_default,
+            kind,
+            is_fixed: true,
+        });
+    all.collect()
 }

@@ -47,13 +47,13 @@ struct State {
 
 impl Groups {
     /// The groups that have committed offsets; members of an earlier life are gone.
-    pub(super) fn new(broker: Broker) -> Self {
+    pub(super) fn new(broker: Broker, options: Options) -> Self {
         let seed = Uuid::new_v4().as_u64_pair().0;
         let groups = Self {
             broker,
             started: Instant::now(),
             state: Mutex::new(State {
-                coordinator: Coordinator::new(Options::default(), seed),
+                coordinator: Coordinator::new(options, seed),
                 joins: HashMap::new(),
                 syncs: HashMap::new(),
                 callers: 0,

@@ -6,9 +6,9 @@ use bytes::BytesMut;
 use futures::future::BoxFuture;
 
 use super::{
-    alter_configs, cluster, configs, delete_records, groups, list_offsets, log_dirs, membership,
-    metadata, offset_delete, offsets, partitions, produce, producer_id, producers, replicas,
-    service::Client, topics,
+    alter_configs, cluster, config_resources, configs, delete_records, epochs, groups,
+    list_offsets, log_dirs, membership, metadata, offset_delete, offsets, pages, partitions,
+    produce, producer_id, producers, replicas, service::Client, topics,
 };
 use crate::{
     codec::{Malformed, Reader, Wire, api::ApiKey, header::RequestHeader},
@@ -67,7 +67,7 @@ fn in_group(client: &Client, header: RequestHeader, mut body: Reader) -> Result<
             later(header, joining)
         }
         ApiKey::SyncGroup => {
-            let syncing = membership::sync(client, Wire::read(body, version)?);
+            let syncing = membership::sync(client, Wire::read(body, version)?, version);
             later(header, syncing)
         }
         ApiKey::Heartbeat => now(
@@ -153,6 +153,11 @@ async fn look_after(
             header,
             &log_dirs::answer(client, Wire::read(body, v)?).await,
         ),
+        ApiKey::AlterReplicaLogDirs => now(header, &log_dirs::alter(client, Wire::read(body, v)?)),
+        ApiKey::ListConfigResources => now(
+            header,
+            &config_resources::answer(client, Wire::read(body, v)?, v),
+        ),
         ApiKey::ElectLeaders => now(header, &replicas::elect(client, Wire::read(body, v)?)),
         ApiKey::AlterPartitionReassignments => {
             now(header, &replicas::reassign(client, Wire::read(body, v)?))
@@ -162,6 +167,12 @@ async fn look_after(
         }
         ApiKey::DescribeProducers => {
             now(header, &producers::describe(client, Wire::read(body, v)?))
+        }
+        ApiKey::DescribeTopicPartitions => {
+            now(header, &pages::answer(client, Wire::read(body, v)?))
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            now(header, &epochs::answer(client, Wire::read(body, v)?).await)
         }
         other => return Err(Malformed(format!("{other:?} is answered elsewhere"))),
     })

@@ -16,7 +16,7 @@ use standpipe_core::{
 };
 use tokio::time::Instant;
 
-use super::{batches, failure::code_of, names, service::Client};
+use super::{batches, epochs, failure::code_of, names, service::Client};
 use crate::codec::{
     api::fetch::{
         FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchedPartition, FetchedTopic,
@@ -148,6 +148,9 @@ async fn read(
     let Ok(bounds) = topic.bounds(number) else {
         return refused(index, ErrorCode::UnknownTopicOrPartition);
     };
+    if let Err(code) = epochs::check(topic, wanted.current_leader_epoch) {
+        return refused(index, code);
+    }
     let from = match u64::try_from(wanted.fetch_offset) {
         Ok(from) if (bounds.start.0..=bounds.stable.0).contains(&from) => Offset(from),
         _ => {

@@ -4,6 +4,7 @@ use standpipe_core::group::{Description, MemberDescription, State};
 
 use super::{
     failure::{code_of, refusal_code},
+    operations,
     service::{Client, NAMESPACE},
 };
 use crate::codec::{
@@ -41,13 +42,20 @@ pub(super) fn list(client: &Client, request: ListGroupsRequest) -> ListGroupsRes
 
 /// Some groups; one that is not there is `Dead`.
 pub(super) fn describe(client: &Client, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
-    let describe = |id: String| match client.service.groups().describe(&id) {
-        Some(group) => described(id, group),
-        None => DescribedGroup {
-            group_id: id,
-            group_state: State::Dead.to_string(),
-            ..Default::default()
-        },
+    let is_told = request.include_authorized_operations;
+    let describe = |id: String| {
+        let group = match client.service.groups().describe(&id) {
+            Some(group) => described(id, group),
+            None => DescribedGroup {
+                group_id: id,
+                group_state: State::Dead.to_string(),
+                ..Default::default()
+            },
+        };
+        DescribedGroup {
+            authorized_operations: operations::told(is_told, operations::ON_GROUP),
+            ..group
+        }
     };
     DescribeGroupsResponse {
         groups: request.groups.into_iter().map(describe).collect(),

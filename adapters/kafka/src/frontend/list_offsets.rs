@@ -1,6 +1,6 @@
 //! ListOffsets: the ends of partitions, and offsets by time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use standpipe_core::{
     Result,
@@ -8,8 +8,9 @@ use standpipe_core::{
     entry::Entry,
     id::{Millis, Offset, PartitionId},
 };
+use tokio::time::timeout;
 
-use super::{failure::code_of, names, service::Client};
+use super::{epochs, failure::code_of, names, service::Client};
 use crate::codec::{
     api::list_offsets::{
         ListOffsetsRequest, ListOffsetsResponse, ListPartition, ListedPartition, ListedTopic,
@@ -23,16 +24,22 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-/// An offset, and the time of its message where it was found by time.
-type Found = (Offset, Option<Millis>);
+/// An offset, the time of its message where it was found by time, and its leader epoch.
+type Found = (Offset, Option<Millis>, u32);
 
-/// The offsets asked for.
+/// How long the latest offsets wait for what was appended before they were asked for.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// The offsets asked for. The latest count what was answered before: with `acks=1` that may come
+/// before the sync that makes it visible.
 pub(super) async fn answer(
     client: &Client,
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
     let broker = client.broker();
+    // Where the store does not come to it, what is visible is the answer.
+    let _ = timeout(SETTLING, settled(broker, &request)).await;
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = names::topic(broker, &asked.name);
@@ -51,6 +58,32 @@ pub(super) async fn answer(
     }
 }
 
+/// Returns when all that partitions held when they were asked for their latest offset is visible.
+async fn settled(broker: &Broker, request: &ListOffsetsRequest) {
+    let mut awaited = Vec::new();
+    for asked in &request.topics {
+        let Some(topic) = names::topic(broker, &asked.name) else {
+            continue;
+        };
+        let latest = asked
+            .partitions
+            .iter()
+            .filter(|one| one.timestamp == LATEST);
+        for partition in latest {
+            let number = PartitionId(partition.partition_index.cast_unsigned());
+            let Ok(bounds) = topic.bounds(number) else {
+                continue;
+            };
+            if bounds.stable < bounds.end {
+                awaited.push((topic.clone(), number, bounds.end));
+            }
+        }
+    }
+    for (topic, partition, end) in awaited {
+        topic.changed(partition, Offset(end.0 - 1)).await;
+    }
+}
+
 async fn list(
     broker: &Broker,
     topic: Option<&Arc<Topic>>,
@@ -66,9 +99,18 @@ async fn list(
         listed.error_code = ErrorCode::UnknownTopicOrPartition.number();
         return listed;
     };
+    let allowed = match asked.timestamp {
+        unknown if unknown < LATEST_TIERED => Err(ErrorCode::UnsupportedVersion),
+        _ => epochs::check(topic, asked.current_leader_epoch),
+    };
+    if let Err(code) = allowed {
+        listed.error_code = code.number();
+        return listed;
+    }
     match find(broker, topic, number, asked.timestamp).await {
-        Ok(Some((offset, time))) => {
+        Ok(Some((offset, time, epoch))) => {
             listed.offset = offset.0.cast_signed();
+            listed.leader_epoch = epoch.cast_signed();
             listed.timestamp = time.map_or(-1, |time| time.0);
             if version == 0 {
                 listed.old_style_offsets = vec![listed.offset];
@@ -91,8 +133,11 @@ async fn find(
 ) -> Result<Option<Found>> {
     let bounds = topic.bounds(partition)?;
     match timestamp {
-        LATEST => Ok(Some((bounds.stable, None))),
-        EARLIEST | EARLIEST_LOCAL => Ok(Some((bounds.start, None))),
+        LATEST => Ok(Some((bounds.stable, None, topic.leader_epoch()))),
+        EARLIEST | EARLIEST_LOCAL => {
+            let epoch = topic.epoch_at(partition, bounds.start).await?;
+            Ok(Some((bounds.start, None, epoch)))
+        }
         LATEST_TIERED => Ok(None),
         MAX_TIMESTAMP => latest_time(broker, topic, partition).await,
         at => {
@@ -105,9 +150,10 @@ async fn find(
 /// The first message of an entry that is not before `at`; the entry's last where its envelope
 /// says there is one and no message does.
 fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
-    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()));
+    let epoch = entry.leader_epoch;
+    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()), epoch);
     let Ok(messages) = broker.codecs().decode(entry) else {
-        return (entry.base_offset, Some(entry.time()));
+        return (entry.base_offset, Some(entry.time()), epoch);
     };
     let timed = messages.into_iter().map(|(offset, message)| {
         let time = message.props.timestamp.unwrap_or(entry.appended);
@@ -116,7 +162,7 @@ fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
     let mut since = timed.filter(|(_, time)| *time >= at);
     since
         .next()
-        .map_or(last, |(offset, time)| (offset, Some(time)))
+        .map_or(last, |(offset, time)| (offset, Some(time), epoch))
 }
 
 /// The message with the largest timestamp, found by halving: there is an entry at or after a time

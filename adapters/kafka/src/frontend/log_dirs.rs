@@ -1,4 +1,4 @@
-//! DescribeLogDirs: what partitions take in the store.
+//! DescribeLogDirs and AlterReplicaLogDirs: what partitions take in the store, where they stay.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use standpipe_core::{Result, broker::Topic, id::PartitionId};
 use super::{failure::code_of, names, service::Client};
 use crate::codec::{
     api::log_dirs::{
-        DescribeLogDirsRequest, DescribeLogDirsResponse, LogDir, LogDirPartition, LogDirTopic,
+        AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
+        DescribeLogDirsResponse, LogDir, LogDirPartition, LogDirTopic, MovedPartition, MovedResult,
     },
     error_code::ErrorCode,
 };
@@ -53,6 +54,40 @@ pub(super) async fn answer(
             topics,
             ..Default::default()
         }],
+        ..Default::default()
+    }
+}
+
+/// Moves partitions to where they are: there is one folder, and another is not found.
+pub(super) fn alter(
+    client: &Client,
+    request: AlterReplicaLogDirsRequest,
+) -> AlterReplicaLogDirsResponse {
+    let moves = request.dirs.into_iter().flat_map(|dir| {
+        let is_here = dir.path == STORE;
+        dir.topics.into_iter().map(move |topic| (topic, is_here))
+    });
+    let results = moves.map(|(topic, is_here)| {
+        let found = names::topic(client.broker(), &topic.name);
+        let count = found.map_or(0, |found| found.partition_count());
+        let partitions = topic.partitions.into_iter().map(|partition_index| {
+            let code = match partition_index.cast_unsigned() {
+                _ if !is_here => ErrorCode::LogDirNotFound,
+                missing if missing >= count => ErrorCode::UnknownTopicOrPartition,
+                _ => ErrorCode::None,
+            };
+            MovedPartition {
+                partition_index,
+                error_code: code.number(),
+            }
+        });
+        MovedResult {
+            partitions: partitions.collect(),
+            topic_name: topic.name,
+        }
+    });
+    AlterReplicaLogDirsResponse {
+        results: results.collect(),
         ..Default::default()
     }
 }

@@ -21,6 +21,8 @@ const ASKS_FOR_ID: i16 = 4;
 const SKIPS_ASSIGNMENT: i16 = 9;
 /// From then on the protocol's name may be null.
 const NULL_PROTOCOL: i16 = 7;
+/// From then on SyncGroup names the protocol that the member believes in (KIP-559).
+const NAMES_PROTOCOL: i16 = 5;
 /// From then on LeaveGroup names any number of members.
 const MANY_LEAVERS: i16 = 3;
 
@@ -73,9 +75,26 @@ pub(super) fn join(
 pub(super) fn sync(
     client: &Client,
     request: SyncGroupRequest,
+    version: i16,
 ) -> impl Future<Output = SyncGroupResponse> + use<> {
+    let is_named = request.protocol_type.is_some() && request.protocol_name.is_some();
+    let reply = (version < NAMES_PROTOCOL || is_named).then(|| begin_sync(client, request));
+    let client = client.clone();
+    async move {
+        let Some(reply) = reply else {
+            return not_synced(ErrorCode::InconsistentGroupProtocol);
+        };
+        match wait(&client, reply).await {
+            Some(Ok(synced)) => synced_response(synced),
+            Some(Err(refusal)) => not_synced(refusal_code(&refusal)),
+            None => not_synced(ErrorCode::CoordinatorNotAvailable),
+        }
+    }
+}
+
+fn begin_sync(client: &Client, request: SyncGroupRequest) -> Reply<Synced> {
     let assignments = request.assignments.into_iter();
-    let reply = client.service.groups().sync(Sync {
+    client.service.groups().sync(Sync {
         member: Membership {
             group: request.group_id.into(),
             member_id: request.member_id.into(),
@@ -87,15 +106,7 @@ pub(super) fn sync(
         assignments: assignments
             .map(|one| (one.member_id.into(), one.assignment))
             .collect(),
-    });
-    let client = client.clone();
-    async move {
-        match wait(&client, reply).await {
-            Some(Ok(synced)) => synced_response(synced),
-            Some(Err(refusal)) => not_synced(refusal_code(&refusal)),
-            None => not_synced(ErrorCode::CoordinatorNotAvailable),
-        }
-    }
+    })
 }
 
 /// Says that a member is alive.
@@ -118,6 +129,12 @@ pub(super) fn leave(
     request: LeaveGroupRequest,
     version: i16,
 ) -> LeaveGroupResponse {
+    if request.group_id.is_empty() {
+        return LeaveGroupResponse {
+            error_code: ErrorCode::InvalidGroupId.number(),
+            ..Default::default()
+        };
+    }
     let members = if version >= MANY_LEAVERS {
         request.members
     } else {

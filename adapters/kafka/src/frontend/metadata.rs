@@ -5,9 +5,11 @@ use std::sync::Arc;
 use standpipe_core::{ErrorKind, broker::Topic};
 
 use super::{
+    epochs,
     failure::code_of,
-    names,
+    names, operations,
     service::{Client, NAMESPACE, NODE},
+    topics,
 };
 use crate::codec::{
     api::metadata::{
@@ -15,6 +17,9 @@ use crate::codec::{
     },
     error_code::ErrorCode,
 };
+
+/// From then on a topic that is not known by its id has no name; before, an empty one.
+const NULL_NAME: i16 = 12;
 
 /// The broker, and the topics asked for; those that are missing come into being where the client
 /// allows it.
@@ -26,7 +31,7 @@ pub(super) async fn answer(
     let asked = request
         .topics
         .filter(|topics| version > 0 || !topics.is_empty());
-    let topics = match asked {
+    let mut topics: Vec<_> = match asked {
         None => names::topics(client.broker())
             .iter()
             .map(described)
@@ -34,26 +39,31 @@ pub(super) async fn answer(
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {
-                topics.push(find(client, one, request.allow_auto_topic_creation).await);
+                topics.push(find(client, one, request.allow_auto_topic_creation, version).await);
             }
             topics
         }
     };
+    let is_told = request.include_topic_authorized_operations;
+    for topic in &mut topics {
+        topic.topic_authorized_operations = operations::told(is_told, operations::ON_TOPIC);
+    }
+    let is_told = request.include_cluster_authorized_operations;
     MetadataResponse {
         brokers: vec![client.node()],
         cluster_id: Some(client.service.cluster_id().to_owned()),
         controller_id: NODE,
         topics,
+        cluster_authorized_operations: operations::told(is_told, operations::ON_CLUSTER),
         ..Default::default()
     }
 }
 
-async fn find(client: &Client, asked: TopicAsked, may_create: bool) -> TopicMetadata {
+async fn find(client: &Client, asked: TopicAsked, may_create: bool, version: i16) -> TopicMetadata {
     let missing = |code: ErrorCode, name: Option<String>| TopicMetadata {
         error_code: code.number(),
         topic_id: asked.topic_id,
-        // Only from version 12 on a name may be null; an empty one is read by all.
-        name: name.or(Some(String::new())),
+        name: name.or_else(|| (version < NULL_NAME).then(String::new)),
         ..Default::default()
     };
     let Some(name) = asked.name else {
@@ -73,7 +83,7 @@ async fn find(client: &Client, asked: TopicAsked, may_create: bool) -> TopicMeta
     if !may_create || is_hidden {
         return missing(ErrorCode::UnknownTopicOrPartition, Some(name));
     }
-    match client.broker().ensure_topic(NAMESPACE, &name).await {
+    match topics::ensure(client, &name).await {
         Ok(topic) => described(&topic),
         Err(error) => {
             tracing::warn!(%error, topic = %name, "a topic could not be created");
@@ -90,6 +100,7 @@ fn described(topic: &Arc<Topic>) -> TopicMetadata {
     let partition = |index: u32| PartitionMetadata {
         partition_index: index.cast_signed(),
         leader_id: NODE,
+        leader_epoch: epochs::current(topic),
         replica_nodes: vec![NODE],
         isr_nodes: vec![NODE],
         ..Default::default()

@@ -8,11 +8,13 @@
 mod alter_configs;
 mod batches;
 mod cluster;
+mod config_resources;
 mod configs;
 mod connection;
 mod coordinator;
 mod delete_records;
 mod dispatch;
+mod epochs;
 mod failure;
 mod fetch;
 mod groups;
@@ -24,6 +26,9 @@ mod metadata;
 mod names;
 mod offset_delete;
 mod offsets;
+mod operations;
+mod options;
+mod pages;
 mod partitions;
 mod produce;
 mod producer_id;
@@ -43,6 +48,7 @@ use standpipe_core::{Result, broker::Broker, frontend::Frontend};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use options::KafkaOptions;
 use service::Service;
 
 /// Connections at once; further ones wait to be accepted.
@@ -54,6 +60,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Default)]
 pub struct KafkaFrontend {
     advertised: Option<(String, u16)>,
+    options: KafkaOptions,
 }
 
 impl KafkaFrontend {
@@ -67,6 +74,13 @@ impl KafkaFrontend {
     #[must_use]
     pub fn advertise(mut self, host: impl Into<String>, port: u16) -> Self {
         self.advertised = Some((host.into(), port));
+        self
+    }
+
+    /// Sets what Kafka's broker has as settings.
+    #[must_use]
+    pub fn options(mut self, options: KafkaOptions) -> Self {
+        self.options = options;
         self
     }
 }
@@ -83,7 +97,7 @@ impl Frontend for KafkaFrontend {
         broker: Broker,
         shutdown: CancellationToken,
     ) -> Result<()> {
-        let service = Arc::new(Service::open(broker, self.advertised.clone()).await?);
+        let service = Arc::new(Service::open(broker, (*self).clone()).await?);
         let tasks = TaskTracker::new();
         let timers = tokio::spawn(service.groups().clone().run());
         let places = Arc::new(Semaphore::new(CONNECTIONS));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use standpipe_core::{
-    ErrorKind,
+    Error, ErrorKind,
     broker::GroupOffset,
     group::Membership,
     id::{Offset, PartitionId},
@@ -36,19 +36,19 @@ pub(super) async fn commit(client: &Client, request: OffsetCommitRequest) -> Off
         instance_id: request.group_instance_id.as_deref().map(Arc::from),
         generation: request.generation_id,
     };
-    let mut offsets = Vec::new();
+    let mut named = Named::default();
     let mut checked: Vec<_> = request
         .topics
         .into_iter()
         .map(|topic| {
-            let check = |p| check(client, &topic.name, p, &mut offsets);
+            let check = |p| check(client, &topic.name, p, &mut named);
             let partitions = topic.partitions.into_iter().map(check).collect::<Vec<_>>();
             (topic.name, partitions)
         })
         .collect();
     let refused = match client.service.groups().check_commit(&who) {
         Err(refusal) => refusal_code(&refusal),
-        Ok(()) => store(client, &request.group_id, &offsets).await,
+        Ok(()) => store(client, &request.group_id, &named).await,
     };
     if refused != ErrorCode::None {
         let all = checked.iter_mut().flat_map(|(_, partitions)| partitions);
@@ -73,13 +73,27 @@ fn committed((partition_index, code): (i32, ErrorCode)) -> CommittedPartition {
     }
 }
 
-async fn store(client: &Client, group: &str, offsets: &[GroupOffset]) -> ErrorCode {
-    if offsets.is_empty() {
-        return ErrorCode::None;
-    }
+/// What a request commits.
+#[derive(Default)]
+struct Named {
+    offsets: Vec<GroupOffset>,
+    /// A negative offset is none: to every client it is as if nothing had been committed, and kafkajs
+    /// commits one to begin where it does by default.
+    none: Vec<(String, PartitionId)>,
+}
+
+async fn store(client: &Client, group: &str, named: &Named) -> ErrorCode {
+    let broker = client.broker();
     let stored = async {
-        let committed = client.broker().group_commit(NAMESPACE, group, offsets);
-        committed.await?.wait().await
+        if !named.offsets.is_empty() {
+            let committed = broker.group_commit(NAMESPACE, group, &named.offsets);
+            committed.await?.wait().await?;
+        }
+        if !named.none.is_empty() {
+            let taken_back = broker.delete_group_offsets(NAMESPACE, group, &named.none);
+            taken_back.await?;
+        }
+        Ok::<_, Error>(())
     };
     match stored.await {
         Ok(()) => ErrorCode::None,
@@ -101,7 +115,7 @@ fn check(
     client: &Client,
     topic: &str,
     asked: CommitPartition,
-    offsets: &mut Vec<GroupOffset>,
+    named: &mut Named,
 ) -> (i32, ErrorCode) {
     let index = asked.partition_index;
     let partition = PartitionId(index.cast_unsigned());
@@ -114,16 +128,16 @@ fn check(
     if metadata.len() > METADATA_LIMIT {
         return (index, ErrorCode::OffsetMetadataTooLarge);
     }
-    let Ok(offset) = u64::try_from(asked.committed_offset) else {
-        return (index, ErrorCode::OffsetOutOfRange);
-    };
-    offsets.push(GroupOffset {
-        topic: topic.to_owned(),
-        partition,
-        offset: Offset(offset),
-        leader_epoch: asked.committed_leader_epoch,
-        metadata: metadata.into(),
-    });
+    match u64::try_from(asked.committed_offset) {
+        Ok(offset) => named.offsets.push(GroupOffset {
+            topic: topic.to_owned(),
+            partition,
+            offset: Offset(offset),
+            leader_epoch: asked.committed_leader_epoch,
+            metadata: metadata.into(),
+        }),
+        Err(_) => named.none.push((topic.to_owned(), partition)),
+    }
     (index, ErrorCode::None)
 }
 

@@ -9,7 +9,7 @@ use standpipe_core::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{coordinator::Groups, intake::Intake};
+use super::{KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake};
 use crate::codec::api::metadata::BrokerNode;
 
 /// The number of the only broker.
@@ -23,7 +23,7 @@ pub(super) struct Service {
     broker: Broker,
     groups: Arc<Groups>,
     cluster_id: String,
-    advertised: Option<(String, u16)>,
+    settings: KafkaFrontend,
     intake: Intake,
 }
 
@@ -32,14 +32,15 @@ impl Service {
     ///
     /// # Errors
     /// The store's.
-    pub(super) async fn open(broker: Broker, advertised: Option<(String, u16)>) -> Result<Self> {
+    pub(super) async fn open(broker: Broker, settings: KafkaFrontend) -> Result<Self> {
         let name = || Uuid::new_v4().simple().to_string();
         let cluster_id = broker.persistent_name("kafka-cluster-id", name).await?;
+        let groups = Groups::new(broker.clone(), settings.options.groups.clone());
         Ok(Self {
-            groups: Arc::new(Groups::new(broker.clone())),
+            groups: Arc::new(groups),
             broker,
             cluster_id,
-            advertised,
+            settings,
             intake: Intake::default(),
         })
     }
@@ -57,6 +58,11 @@ impl Service {
     /// Who we are, over restarts.
     pub(super) fn cluster_id(&self) -> &str {
         &self.cluster_id
+    }
+
+    /// What the frontend is set to.
+    pub(super) fn options(&self) -> &KafkaOptions {
+        &self.settings.options
     }
 
     /// Room for requests that are being received.
@@ -87,7 +93,12 @@ impl Client {
     /// The one broker of the cluster, where this client can reach it.
     pub(super) fn node(&self) -> BrokerNode {
         let here = || (self.local.ip().to_string(), self.local.port());
-        let (host, port) = self.service.advertised.clone().unwrap_or_else(here);
+        let (host, port) = self
+            .service
+            .settings
+            .advertised
+            .clone()
+            .unwrap_or_else(here);
         BrokerNode {
             node_id: NODE,
             host,

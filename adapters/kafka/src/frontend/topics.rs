@@ -1,8 +1,11 @@
 //! CreateTopics and DeleteTopics.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use standpipe_core::{ErrorKind, broker::TopicSpec};
+use standpipe_core::{
+    ErrorKind,
+    broker::{Topic, TopicSpec},
+};
 use uuid::Uuid;
 
 use super::{
@@ -24,6 +27,21 @@ const DELETE_BY_ID: i16 = 6;
 /// Where a setting's value comes from, as Kafka numbers it.
 pub(super) const SET_ON_TOPIC: i8 = 1;
 pub(super) const DEFAULT: i8 = 5;
+
+/// The topic of that name, made with the defaults where there is none.
+///
+/// # Errors
+/// As [`standpipe_core::broker::Broker::create_topic`].
+pub(super) async fn ensure(client: &Client, name: &str) -> standpipe_core::Result<Arc<Topic>> {
+    let mut spec = TopicSpec::new(NAMESPACE, name);
+    spec.partitions = client.service.options().num_partitions.get();
+    match client.broker().create_topic(spec).await {
+        Err(error) if error.kind() == ErrorKind::Exists => {
+            client.broker().topic(NAMESPACE, name).ok_or(error)
+        }
+        created => created,
+    }
+}
 
 /// Creates topics, each by itself; they are on disk when this returns.
 pub(super) async fn create(client: &Client, request: CreateTopicsRequest) -> CreateTopicsResponse {
@@ -109,7 +127,8 @@ fn spec_of(client: &Client, asked: &CreatableTopic) -> Result<TopicSpec, Failure
         return Err((ErrorCode::InvalidTopic, names::illegal(name)));
     }
     let mut spec = TopicSpec::new(NAMESPACE, name);
-    spec.partitions = partitions_of(asked, limits.partitions)?;
+    let default = client.service.options().num_partitions.get();
+    spec.partitions = partitions_of(asked, default, limits.partitions)?;
     if !matches!(asked.replication_factor, -1 | 1) {
         let message = format!("{} replicas; there is one broker", asked.replication_factor);
         return Err((ErrorCode::InvalidReplicationFactor, message));
@@ -122,12 +141,12 @@ fn spec_of(client: &Client, asked: &CreatableTopic) -> Result<TopicSpec, Failure
     Ok(spec)
 }
 
-fn partitions_of(asked: &CreatableTopic, limit: u32) -> Result<u32, Failure> {
+fn partitions_of(asked: &CreatableTopic, default: u32, limit: u32) -> Result<u32, Failure> {
     if !asked.assignments.is_empty() {
         return assigned(asked);
     }
     match asked.num_partitions {
-        -1 => Ok(1),
+        -1 => Ok(default),
         count if (1..=limit.cast_signed()).contains(&count) => Ok(count.cast_unsigned()),
         count => {
             let message = format!("{count} partitions; 1 to {limit} are possible");

@@ -169,6 +169,10 @@ impl Store for NativeStore {
         }
     }
 
+    fn leader_epoch(&self) -> u32 {
+        self.shared.state.lock().pending.incarnation()
+    }
+
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
         let plan = self.shared.plan(log, from, limit)?;
         if let Some(entries) = lookup::read_now(&self.shared, log, &plan, (from, limit)) {

@@ -44,20 +44,33 @@ fn a_commit_from_outside_makes_an_empty_group_known() {
 }
 
 #[test]
-fn a_commit_is_from_outside_only_without_member_and_generation() {
+fn a_commit_is_from_outside_without_a_generation_whatever_its_client_calls_itself() {
     let mut client = Client::new(Options {
         groups: 1,
         ..Options::default()
     });
-    for (id, generation) in [("m", -1), ("", 0), ("", 3)] {
+    let commit = |client: &mut Client, id: &str, generation| {
         let who = member(id, generation);
-        let commit = |client: &mut Client| client.coordinator.check_commit(&who, client.now);
-        assert_eq!(commit(&mut client), Err(Refusal::IllegalGeneration));
+        client.coordinator.check_commit(&who, client.now)
+    };
+    for generation in [0, 3] {
+        let refused = commit(&mut client, "", generation);
+        assert_eq!(refused, Err(Refusal::IllegalGeneration));
         assert_eq!(state(&client), None);
-        client.coordinator.remember(&who.group, client.now);
-        assert_eq!(commit(&mut client), Err(Refusal::UnknownMember));
+        client.coordinator.remember(&"g".into(), client.now);
+        let refused = commit(&mut client, "", generation);
+        assert_eq!(refused, Err(Refusal::UnknownMember));
         assert_eq!(client.coordinator.delete("g"), Ok(()));
     }
+    for id in ["", "m"] {
+        assert_eq!(commit(&mut client, id, -1), Ok(()), "new to it");
+        assert_eq!(commit(&mut client, id, -1), Ok(()), "empty");
+        assert_eq!(client.coordinator.delete("g"), Ok(()));
+    }
+    let mut client = self::client();
+    let (one, _) = pair(&mut client);
+    let refused = commit(&mut client, &one, -1);
+    assert_eq!(refused, Err(Refusal::IllegalGeneration), "it has members");
 }
 
 #[test]

@@ -137,3 +137,38 @@ fn who_is_in_a_full_group_may_join_again() {
     let other = client.join(static_join("", "i2"));
     assert_eq!(client.joins[&other], Err(Refusal::GroupFull));
 }
+
+#[test]
+fn a_group_without_a_name_is_refused_by_that() {
+    let mut client = client();
+    let nameless = Membership {
+        group: "".into(),
+        ..member("m", 1)
+    };
+    let beat = client.coordinator.heartbeat(&nameless, client.now);
+    assert_eq!(beat, Err(Refusal::InvalidGroupId));
+    let sync = client.sync(nameless, &[]);
+    assert_eq!(client.syncs[&sync], Err(Refusal::InvalidGroupId));
+}
+
+#[test]
+fn session_timeouts_are_possible_from_the_shortest_to_the_longest() {
+    let mut client = Client::new(Options {
+        min_session_timeout: SECOND,
+        max_session_timeout: 3 * SECOND,
+        ..Options::default()
+    });
+    for (timeout, is_possible) in [
+        (SECOND / 2, false),
+        (SECOND, true),
+        (3 * SECOND, true),
+        (4 * SECOND, false),
+    ] {
+        let mut join = join_of("");
+        (join.group, join.session_timeout) = (format!("{timeout:?}").into(), timeout);
+        let caller = client.join(join);
+        let refused = client.joins[&caller].clone().err();
+        let expected = (!is_possible).then_some(Refusal::InvalidSessionTimeout);
+        assert_eq!(refused, expected, "{timeout:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs.
+//! DescribeConfigs, AlterConfigs, IncrementalAlterConfigs and ListConfigResources.
 
 use crate::codec::message;
 
@@ -50,6 +50,24 @@ message! {
         name: String, 1..;
         value: Option<String>, 1..;
         source: i8, 1..;
+    }
+
+    /// Asks what has settings; types as in [`ConfigResource`], none is all of them.
+    ListConfigResourcesRequest {
+        resource_types: Vec<i8>, 1..;
+    }
+
+    /// What has settings.
+    ListConfigResourcesResponse {
+        throttle_time_ms: i32, 0..;
+        error_code: i16, 0..;
+        config_resources: Vec<ListedResource>, 0..;
+    }
+
+    /// A resource; before version 1 they are all of clients' metrics (16).
+    ListedResource {
+        resource_name: String, 0..;
+        resource_type: i8 = 16, 1..;
     }
 
     /// Replaces settings.

@@ -60,8 +60,10 @@ apis! {
     DeleteTopics = 20, 0..=6, flexible from 4;
     DeleteRecords = 21, 0..=2, flexible from 2;
     InitProducerId = 22, 0..=5, flexible from 2;
+    OffsetForLeaderEpoch = 23, 2..=4, flexible from 4;
     DescribeConfigs = 32, 0..=4, flexible from 4;
     AlterConfigs = 33, 0..=2, flexible from 2;
+    AlterReplicaLogDirs = 34, 1..=2, flexible from 2;
     DescribeLogDirs = 35, 0..=4, flexible from 2;
     CreatePartitions = 37, 0..=3, flexible from 2;
     DeleteGroups = 42, 0..=2, flexible from 2;
@@ -72,6 +74,8 @@ apis! {
     OffsetDelete = 47, 0..=0, flexible from 1;
     DescribeCluster = 60, 0..=1, flexible from 0;
     DescribeProducers = 61, 0..=0, flexible from 0;
+    ListConfigResources = 74, 0..=1, flexible from 0;
+    DescribeTopicPartitions = 75, 0..=0, flexible from 0;
 }
 
 impl ApiKey {

@@ -1,4 +1,4 @@
-//! ListOffsets.
+//! ListOffsets and OffsetForLeaderEpoch.
 
 use crate::codec::message;
 
@@ -35,6 +35,45 @@ message! {
     ListedTopic {
         name: String, 0..;
         partitions: Vec<ListedPartition>, 0..;
+    }
+
+    /// Asks where leader epochs ended.
+    EpochsRequest {
+        replica_id: i32 = -1, 3..;
+        topics: Vec<EpochTopic>, 0..;
+    }
+
+    /// A topic's partitions.
+    EpochTopic {
+        topic: String, 0..;
+        partitions: Vec<EpochPartition>, 0..;
+    }
+
+    /// A partition, and the epoch of what its reader has.
+    EpochPartition {
+        partition: i32, 0..;
+        current_leader_epoch: i32 = -1, 2..;
+        leader_epoch: i32, 0..;
+    }
+
+    /// Where they ended.
+    EpochsResponse {
+        throttle_time_ms: i32, 2..;
+        topics: Vec<EndedTopic>, 0..;
+    }
+
+    /// A topic's partitions.
+    EndedTopic {
+        topic: String, 0..;
+        partitions: Vec<EndedPartition>, 0..;
+    }
+
+    /// The largest epoch up to the one asked for, and its end; -1 where there is none.
+    EndedPartition {
+        error_code: i16, 0..;
+        partition: i32, 0..;
+        leader_epoch: i32 = -1, 1..;
+        end_offset: i64 = -1, 0..;
     }
 
     /// A partition's offset, -1 where there is none.

@@ -1,4 +1,4 @@
-//! DescribeLogDirs.
+//! DescribeLogDirs and AlterReplicaLogDirs.
 
 use crate::codec::message;
 
@@ -42,5 +42,40 @@ message! {
         partition_size: i64, 0..;
         offset_lag: i64, 0..;
         is_future_key: bool, 0..;
+    }
+
+    /// Moves partitions to other folders.
+    AlterReplicaLogDirsRequest {
+        dirs: Vec<MovedTo>, 0..;
+    }
+
+    /// A folder, and what shall lie in it.
+    MovedTo {
+        path: String, 0..;
+        topics: Vec<MovedTopic>, 0..;
+    }
+
+    /// A topic's partitions that are to be moved.
+    MovedTopic {
+        name: String, 0..;
+        partitions: Vec<i32>, 0..;
+    }
+
+    /// What became of them.
+    AlterReplicaLogDirsResponse {
+        throttle_time_ms: i32, 0..;
+        results: Vec<MovedResult>, 0..;
+    }
+
+    /// What became of a topic's partitions.
+    MovedResult {
+        topic_name: String, 0..;
+        partitions: Vec<MovedPartition>, 0..;
+    }
+
+    /// What became of a partition.
+    MovedPartition {
+        partition_index: i32, 0..;
+        error_code: i16, 0..;
     }
 }

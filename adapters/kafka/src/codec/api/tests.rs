@@ -54,6 +54,10 @@ fn read_any(key: ApiKey, version: i16, body: Bytes) -> Result<(), Malformed> {
         ApiKey::ListPartitionReassignments => read!(ListPartitionReassignmentsRequest),
         ApiKey::OffsetDelete => read!(OffsetDeleteRequest),
         ApiKey::DescribeProducers => read!(DescribeProducersRequest),
+        ApiKey::OffsetForLeaderEpoch => read!(EpochsRequest),
+        ApiKey::AlterReplicaLogDirs => read!(AlterReplicaLogDirsRequest),
+        ApiKey::ListConfigResources => read!(ListConfigResourcesRequest),
+        ApiKey::DescribeTopicPartitions => read!(DescribeTopicPartitionsRequest),
     }
 }
 

@@ -18,7 +18,7 @@ const SMALLEST_RECORD: usize = 7;
 /// Why a batch is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BadBatch {
-    /// Cut short, or its checksum is another.
+    /// Its checksum is another: sending it again may help.
     Corrupt(String),
     /// Whole, but against the rules.
     Invalid(String),
@@ -40,7 +40,7 @@ pub(crate) fn check(records: &Bytes) -> Result<Draft, BadBatch> {
         return Err(BadBatch::OldFormat);
     }
     let header = BatchHeader::read(records)
-        .ok_or_else(|| BadBatch::Corrupt(format!("{} octets are no batch", records.len())))?;
+        .ok_or_else(|| BadBatch::Invalid(format!("{} octets are no batch", records.len())))?;
     let length = usize::try_from(header.length).unwrap_or(usize::MAX);
     match length.checked_add(BEFORE_LENGTH) {
         Some(end) if end == records.len() => {}
@@ -51,7 +51,7 @@ pub(crate) fn check(records: &Bytes) -> Result<Draft, BadBatch> {
         }
         _ => {
             let (says, is) = (header.length, records.len());
-            return Err(BadBatch::Corrupt(format!(
+            return Err(BadBatch::Invalid(format!(
                 "the batch says {says} octets follow its length and has {is} in all"
             )));
         }

@@ -3,8 +3,11 @@
 
 mod inert;
 mod retention;
+mod synonyms;
 
 use standpipe_core::broker::{Limits, TopicSpec};
+
+pub(super) use synonyms::at_broker;
 
 use super::failure::Failure;
 use crate::codec::error_code::ErrorCode;

@@ -1,6 +1,9 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
+mod described;
+mod epochs;
 mod holes;
+mod latest;
 mod offsets;
 mod partitions;
 mod retention;

@@ -5,9 +5,13 @@ use crate::codec::api::{coordinator::*, groups::*, membership::*, offsets::*};
 
 /// Commits offset 1 of both partitions of `t`, as nobody's member.
 async fn commit(socket: &mut TcpStream) {
-    let partition = |partition_index| CommitPartition {
-        partition_index,
-        committed_offset: 1,
+    commit_at(socket, [1, 1]).await;
+}
+
+async fn commit_at(socket: &mut TcpStream, offsets: [i64; 2]) {
+    let partition = |index: usize| CommitPartition {
+        partition_index: index as i32,
+        committed_offset: offsets[index],
         ..Default::default()
     };
     let asked = OffsetCommitRequest {
@@ -202,4 +206,18 @@ async fn consumer_groups_have_a_coordinator_and_nothing_else_has() {
         let found = &said.coordinators[0];
         assert_eq!((found.node_id, found.error_code), (node, code.number()));
     }
+}
+
+#[tokio::test]
+async fn a_negative_offset_is_none() {
+    let served = served().await;
+    let mut spec = standpipe_core::broker::TopicSpec::new(NAMESPACE, "t");
+    spec.partitions = 2;
+    served.broker.create_topic(spec).await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    commit_at(&mut socket, [1, 1]).await;
+    commit_at(&mut socket, [-2, 0]).await;
+    assert_eq!(committed(&mut socket).await, [(1, 0)]);
+    commit_at(&mut socket, [0, -1]).await;
+    assert_eq!(committed(&mut socket).await, [(0, 0)]);
 }

@@ -195,3 +195,33 @@ async fn partitions_tell_who_produces_to_them() {
         ErrorCode::UnknownTopicOrPartition.number()
     );
 }
+
+#[tokio::test]
+async fn a_partition_can_be_moved_to_the_folder_where_it_is_and_to_no_other() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let (missing, no_folder) = (
+        ErrorCode::UnknownTopicOrPartition.number(),
+        ErrorCode::LogDirNotFound.number(),
+    );
+    for (path, expected) in [
+        ("standpipe-store", [0, missing]),
+        ("/elsewhere", [no_folder, no_folder]),
+    ] {
+        let asked = AlterReplicaLogDirsRequest {
+            dirs: vec![MovedTo {
+                path: path.into(),
+                topics: vec![MovedTopic {
+                    name: "t".into(),
+                    partitions: vec![0, 9],
+                }],
+            }],
+        };
+        let key = ApiKey::AlterReplicaLogDirs;
+        let answer: AlterReplicaLogDirsResponse = ask(&mut socket, key, 2, &asked).await;
+        let partitions = answer.results[0].partitions.iter();
+        let codes: Vec<_> = partitions.map(|one| one.error_code).collect();
+        assert_eq!(codes, expected, "{path}");
+    }
+}
