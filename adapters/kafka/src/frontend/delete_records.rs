@@ -5,7 +5,7 @@ use standpipe_core::{
     id::{Offset, PartitionId},
 };
 
-use super::{failure::code_of, names, service::Client};
+use super::{failure::code_of, names, service::Client, visible};
 use crate::codec::{
     api::delete_records::{
         DeleteRecordsRequest, DeleteRecordsResponse, ShortenPartition, ShortenedPartition,
@@ -61,6 +61,7 @@ async fn trim(client: &Client, name: &str, asked: &ShortenPartition) -> Result<O
         )),
     };
     let partition = PartitionId(asked.partition_index.cast_unsigned());
+    visible::settled([(topic.clone(), partition)]).await;
     let trimmed = client.broker().trim(&topic, partition, below).await;
     trimmed.map_err(|error| refused(name, &error))
 }

@@ -152,7 +152,7 @@ async fn read(
         return refused(index, code);
     }
     let from = match u64::try_from(wanted.fetch_offset) {
-        Ok(from) if (bounds.start.0..=bounds.stable.0).contains(&from) => Offset(from),
+        Ok(from) if (bounds.start.0..=bounds.end.0).contains(&from) => Offset(from),
         _ => {
             let mut refused = refused(index, ErrorCode::OffsetOutOfRange);
             refused.high_watermark = bounds.stable.0.cast_signed();
@@ -161,7 +161,8 @@ async fn read(
         }
     };
     round.ends.push((topic.clone(), number, bounds.stable));
-    let records = if from == bounds.stable || (room == 0 && round.bytes > 0) {
+    // What was appended and is not visible yet is waited for, as Kafka's is up to its end.
+    let records = if from >= bounds.stable || (room == 0 && round.bytes > 0) {
         Ok(Bytes::new())
     } else {
         let wanted = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);

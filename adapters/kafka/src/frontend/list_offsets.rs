@@ -1,6 +1,6 @@
 //! ListOffsets: the ends of partitions, and offsets by time.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use standpipe_core::{
     Result,
@@ -8,9 +8,8 @@ use standpipe_core::{
     entry::Entry,
     id::{Millis, Offset, PartitionId},
 };
-use tokio::time::timeout;
 
-use super::{epochs, failure::code_of, names, service::Client};
+use super::{epochs, failure::code_of, names, service::Client, visible};
 use crate::codec::{
     api::list_offsets::{
         ListOffsetsRequest, ListOffsetsResponse, ListPartition, ListedPartition, ListedTopic,
@@ -27,9 +26,6 @@ const LATEST_TIERED: i64 = -5;
 /// An offset, the time of its message where it was found by time, and its leader epoch.
 type Found = (Offset, Option<Millis>, u32);
 
-/// How long the latest offsets wait for what was appended before they were asked for.
-const SETTLING: Duration = Duration::from_secs(1);
-
 /// The offsets asked for. The latest count what was answered before: with `acks=1` that may come
 /// before the sync that makes it visible.
 pub(super) async fn answer(
@@ -38,8 +34,7 @@ pub(super) async fn answer(
     version: i16,
 ) -> ListOffsetsResponse {
     let broker = client.broker();
-    // Where the store does not come to it, what is visible is the answer.
-    let _ = timeout(SETTLING, settled(broker, &request)).await;
+    visible::settled(latest(broker, &request)).await;
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = names::topic(broker, &asked.name);
@@ -58,30 +53,21 @@ pub(super) async fn answer(
     }
 }
 
-/// Returns when all that partitions held when they were asked for their latest offset is visible.
-async fn settled(broker: &Broker, request: &ListOffsetsRequest) {
-    let mut awaited = Vec::new();
+/// The partitions whose latest offset is asked for.
+fn latest(broker: &Broker, request: &ListOffsetsRequest) -> Vec<(Arc<Topic>, PartitionId)> {
+    let mut partitions = Vec::new();
     for asked in &request.topics {
         let Some(topic) = names::topic(broker, &asked.name) else {
             continue;
         };
-        let latest = asked
-            .partitions
-            .iter()
-            .filter(|one| one.timestamp == LATEST);
-        for partition in latest {
-            let number = PartitionId(partition.partition_index.cast_unsigned());
-            let Ok(bounds) = topic.bounds(number) else {
-                continue;
-            };
-            if bounds.stable < bounds.end {
-                awaited.push((topic.clone(), number, bounds.end));
-            }
-        }
+        let latest = asked.partitions.iter();
+        let latest = latest.filter(|one| one.timestamp == LATEST);
+        partitions.extend(latest.map(|one| {
+            let number = PartitionId(one.partition_index.cast_unsigned());
+            (topic.clone(), number)
+        }));
     }
-    for (topic, partition, end) in awaited {
-        topic.changed(partition, Offset(end.0 - 1)).await;
-    }
+    partitions
 }
 
 async fn list(

@@ -37,6 +37,7 @@ mod replicas;
 mod service;
 mod settings;
 mod topics;
+mod visible;
 
 #[cfg(test)]
 mod tests;

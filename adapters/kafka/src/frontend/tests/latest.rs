@@ -1,6 +1,14 @@
-//! The latest offset, as ListOffsets tells it.
+//! What was answered before its sync, with acks = 1, as requests see it that follow.
 
 use super::*;
+use crate::codec::api::delete_records::*;
+
+async fn produced_at_once(socket: &mut TcpStream) {
+    let mut request = produce("t", batch(&["a"], None));
+    request.acks = 1;
+    let answer: ProduceResponse = ask(socket, ApiKey::Produce, 11, &request).await;
+    assert_eq!(answer.responses[0].partitions[0].error_code, 0);
+}
 
 #[tokio::test]
 async fn the_latest_offset_counts_what_was_answered_before_its_sync() {
@@ -18,11 +26,46 @@ async fn the_latest_offset_counts_what_was_answered_before_its_sync() {
         ..Default::default()
     };
     for count in 1..=20 {
-        let mut request = produce("t", batch(&["a"], None));
-        request.acks = 1;
-        let answer: ProduceResponse = ask(&mut socket, ApiKey::Produce, 11, &request).await;
-        assert_eq!(answer.responses[0].partitions[0].error_code, 0);
+        produced_at_once(&mut socket).await;
         let told: ListOffsetsResponse = ask(&mut socket, ApiKey::ListOffsets, 9, &asked).await;
         assert_eq!(told.topics[0].partitions[0].offset, count);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_behind_it_waits_and_is_not_out_of_range() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    for count in 1..=20 {
+        produced_at_once(&mut socket).await;
+        let behind = fetched(&mut socket, &fetch("t", count, 0)).await;
+        assert_eq!((behind.error_code, behind.records), (0, Some(Bytes::new())));
+    }
+    let beyond = fetched(&mut socket, &fetch("t", 21, 0)).await;
+    assert_eq!(beyond.error_code, ErrorCode::OffsetOutOfRange.number());
+}
+
+#[tokio::test]
+async fn it_can_be_deleted() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    for offset in 1..=20 {
+        produced_at_once(&mut socket).await;
+        let asked = DeleteRecordsRequest {
+            topics: vec![ShortenTopic {
+                name: "t".into(),
+                partitions: vec![ShortenPartition {
+                    partition_index: 0,
+                    offset,
+                }],
+            }],
+            ..Default::default()
+        };
+        let key = ApiKey::DeleteRecords;
+        let answer: DeleteRecordsResponse = ask(&mut socket, key, 2, &asked).await;
+        let told = &answer.topics[0].partitions[0];
+        assert_eq!((told.error_code, told.low_watermark), (0, offset));
     }
 }

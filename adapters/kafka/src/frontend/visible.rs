@@ -1,0 +1,27 @@
+//! What was answered and is not visible yet: with `acks=1` a produce is answered before its sync.
+
+use std::{sync::Arc, time::Duration};
+
+use standpipe_core::{
+    broker::Topic,
+    id::{Offset, PartitionId},
+};
+use tokio::time::timeout;
+
+/// How long it is waited for; where the store does not come to it, what is visible counts.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Returns when readers see all that the partitions held when this was called. Cancel-safe.
+pub(super) async fn settled(partitions: impl IntoIterator<Item = (Arc<Topic>, PartitionId)>) {
+    let ends = partitions.into_iter().filter_map(|(topic, number)| {
+        let bounds = topic.bounds(number).ok()?;
+        (bounds.stable < bounds.end).then_some((topic, number, bounds.end))
+    });
+    let ends: Vec<_> = ends.collect();
+    let all = async {
+        for (topic, number, end) in ends {
+            topic.changed(number, Offset(end.0 - 1)).await;
+        }
+    };
+    let _ = timeout(LONGEST, all).await;
+}
