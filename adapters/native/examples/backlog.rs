@@ -66,15 +66,7 @@ async fn main() -> Result<()> {
 impl Load {
     async fn open(store: Arc<NativeStore>, octets: usize) -> Result<Self> {
         let broker = Broker::open(store, Codecs::default(), Options::default()).await?;
-        let spec = QueueSpec {
-            namespace: "/".into(),
-            name: "backlog".into(),
-            durable: true,
-            exclusive: None,
-            auto_delete: false,
-            arguments: Vec::new(),
-            retention: None,
-        };
+        let spec = QueueSpec::new("/", "backlog");
         let queue = broker.declare_queue(spec).await?.subscription;
         Ok(Self {
             broker,

@@ -14,6 +14,7 @@ mod confirm;
 mod credit;
 mod delay;
 mod delivery;
+mod equivalent;
 mod exchange;
 mod expiry;
 mod filing;
@@ -39,6 +40,7 @@ mod timekeeper;
 mod topic;
 mod topics;
 mod trim;
+mod unused;
 
 pub use admission::Admission;
 pub use append::{Append, AppendError, Appended};
@@ -101,6 +103,7 @@ pub(crate) struct Inner {
     completions: completion::Completions,
     janitor: janitor::Janitor,
     timekeeper: Arc<timekeeper::Timekeeper>,
+    alarms: Arc<unused::Alarms>,
     next_owner: AtomicU64,
     producer_ids: Mutex<lifecycle::IdBlock>,
     closing: CancellationToken,
