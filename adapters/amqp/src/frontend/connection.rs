@@ -440,7 +440,11 @@ impl Connection {
         self.broker.owner_gone(self.owner).await;
         self.blocked.stop().await;
         match ended {
-            Ended::Closed => self.output.method(0, &Method::ConnectionCloseOk {}),
+            Ended::Closed => {
+                self.output.method(0, &Method::ConnectionCloseOk {});
+                // Frames of channels may come behind the close: amqplib takes channels in turn.
+                let _ = timeout(FAREWELL, until_closed(&mut self.source)).await;
+            }
             Ended::Gone(why) => tracing::info!(%peer, why, "connection lost"),
             Ended::Refused(refusal, method) => {
                 tracing::warn!(%peer, refusal = refusal.text, "connection closed");

@@ -1,5 +1,9 @@
 //! What no good client sends is refused or ends its connection, and nobody else notices.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::harness::{
     Server, frame, method, open_channel, opening, opening_with, opening_with_channels, publish,
 };
@@ -130,6 +134,21 @@ async fn channels_are_counted_and_may_have_any_number() {
     client.until(&[20, 11]).await;
     client.send(&open(9)).await;
     assert_eq!(client.close_code().await, 530);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_may_hang_up_first() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    let close = method(0, 10, 50, b"\0\xc8\0\0\0\0\0");
+    let octets = [opening(), open_channel(), close, publish(b"behind")];
+    client.send(&octets.concat()).await;
+    client.until(&[10, 51]).await;
+    let hung_up = timeout(Duration::from_millis(200), client.rest()).await;
+    assert!(
+        hung_up.is_err(),
+        "a publish behind it would meet a closed socket"
+    );
 }
 
 #[tokio::test]
