@@ -11,6 +11,7 @@ pub mod codec;
 pub mod compaction;
 pub mod cursor;
 pub mod dispatcher;
+pub mod disuse;
 pub mod driver;
 pub mod entry;
 pub mod envelope;

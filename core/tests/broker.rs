@@ -32,15 +32,7 @@ async fn broker() -> Broker {
 }
 
 fn queue(name: &str) -> QueueSpec {
-    QueueSpec {
-        namespace: "/".into(),
-        name: name.into(),
-        durable: true,
-        exclusive: None,
-        auto_delete: false,
-        arguments: Vec::new(),
-        retention: None,
-    }
+    QueueSpec::new("/", name)
 }
 
 async fn declare(broker: &Broker, name: &str) -> Arc<Subscription> {
@@ -400,6 +392,23 @@ async fn a_queue_declared_otherwise_is_refused_and_an_exclusive_one_goes_with_it
     );
     broker.owner_gone(owner).await;
     assert!(broker.topic("/", "mine").is_none());
+}
+
+#[tokio::test]
+async fn what_a_consumer_can_take_is_not_got_by_another() {
+    let broker = broker().await;
+    let queue = declare(&broker, "q").await;
+    let mut consumer = attach(&broker, &queue, 1);
+    for payload in ["theirs", "mine"] {
+        publish(&broker, Target::Topic("q"), payload).await;
+    }
+    let got = queue.get(broker.new_owner()).await.unwrap().unwrap();
+    assert_eq!(text(&broker, &got), "mine");
+    assert_eq!(take(&broker, &mut consumer, 1).await[0].1, "theirs");
+    let released = queue.settle(vec![(got.receipt, Settlement::RELEASE)]);
+    released.unwrap().wait().await.unwrap();
+    consumer.cancel().await;
+    assert_eq!(queue.counts().ready, 1);
 }
 
 #[tokio::test]

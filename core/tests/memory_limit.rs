@@ -30,13 +30,8 @@ async fn broker(memory_bytes: u64) -> Broker {
 /// A queue that every message of `amq.fanout` reaches.
 async fn declare(broker: &Broker, name: &str, durable: bool) {
     let spec = QueueSpec {
-        namespace: "/".into(),
-        name: name.into(),
         durable,
-        exclusive: None,
-        auto_delete: false,
-        arguments: Vec::new(),
-        retention: None,
+        ..QueueSpec::new("/", name)
     };
     broker.declare_queue(spec).await.unwrap();
     let to = Destination::Topic(name.into());

@@ -26,13 +26,8 @@ async fn open(store: &Arc<MemoryStore>) -> Broker {
 
 async fn declare(broker: &Broker, durable: bool) -> Arc<Subscription> {
     let queue = QueueSpec {
-        namespace: "/".into(),
-        name: "q".into(),
         durable,
-        exclusive: None,
-        auto_delete: false,
-        arguments: Vec::new(),
-        retention: None,
+        ..QueueSpec::new("/", "q")
     };
     broker.declare_queue(queue).await.unwrap().subscription
 }

@@ -103,6 +103,24 @@ def test_a_message_goes_to_each_key_of_cc_and_bcc_and_hides_bcc(amqp, name):
         closes_channel(ch, 406, lambda: ch.basic_publish("", name, b"x", no_list))
 
 
+def test_any_key_of_cc_matches_on_each_exchange_on_the_way(ch, name):
+    ch.exchange_declare(name, "direct", auto_delete=True)
+    ch.exchange_bind("amq.topic", name, routing_key=f"{name}-1")
+    ch.queue_bind(name, "amq.topic", routing_key=f"{name}-2")
+    headers = {"CC": [f"{name}-1"], "BCC": [f"{name}-2"]}
+    ch.basic_publish(name, "", b"x", pika.BasicProperties(headers=headers))
+    assert ch.basic_get(name, auto_ack=True)[2] == b"x"
+
+
+def test_what_a_consumer_can_take_is_not_got(ch, name):
+    got = []
+    ch.basic_consume(name, lambda _ch, m, _p, body: got.append(body), auto_ack=True)
+    for i in range(30):
+        ch.basic_publish("", name, str(i).encode())
+        assert ch.basic_get(name)[0] is None
+    until("all", lambda: ch.connection.process_data_events(0) or len(got) == 30)
+
+
 @pytest.mark.parametrize("mechanism, response", [("FOO", b""), ("PLAIN", b"guest"), ("PLAIN", b"\0guest\0no")])
 def test_a_login_that_is_not_understood_ends_in_silence(amqp, mechanism, response):
     host, port = amqp.split(":")

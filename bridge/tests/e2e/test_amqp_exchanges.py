@@ -184,3 +184,29 @@ def test_one_publish_reaches_queues_of_several_bindings_in_order(ch, name):
         assert [b for _, _, b in take(ch, queue, 50)] == [str(i).encode() for i in range(50)]
         ch.cancel()
         assert ready(ch, queue) == 0
+
+
+def test_what_matches_nothing_goes_to_the_alternate_exchange(ch, name):
+    ch.exchange_declare(f"{name}-x", "direct", auto_delete=True, arguments={"alternate-exchange": f"{name}-ae"})
+    ch.queue_declare(name, exclusive=True)
+    ch.queue_bind(name, f"{name}-x", routing_key="bound")
+    with pytest.raises(UnroutableError):
+        ch.basic_publish(f"{name}-x", "other", b"the alternate is not there", mandatory=True)
+    ch.exchange_declare(f"{name}-ae", "fanout", auto_delete=True)
+    ch.queue_declare(f"{name}-2", exclusive=True)
+    ch.queue_bind(f"{name}-2", f"{name}-ae")
+    for key in ("bound", "other"):
+        ch.basic_publish(f"{name}-x", key, key.encode(), mandatory=True)
+    assert get(ch, name, auto_ack=True)[2] == b"bound" and get(ch, f"{name}-2", auto_ack=True)[2] == b"other"
+
+
+def test_another_alternate_exchange_is_406(ch, name):
+    ch.exchange_declare(name, auto_delete=True, arguments={"alternate-exchange": "a"})
+    declare = lambda ae: ch.exchange_declare(name, auto_delete=True, arguments={"alternate-exchange": ae})
+    text = f"inequivalent arg 'alternate-exchange' for exchange '{name}' in vhost '/': received 'b' but current is 'a'"
+    closes_channel(ch, 406, lambda: declare("b"), names=text)
+
+
+def test_an_alternate_exchange_that_is_no_name_is_406(ch, name):
+    declare = lambda: ch.exchange_declare(name, auto_delete=True, arguments={"alternate-exchange": 1})
+    closes_channel(ch, 406, declare, names=f"invalid type 'signedint' for arg 'alternate-exchange' in exchange '{name}'")

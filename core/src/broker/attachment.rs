@@ -196,6 +196,7 @@ impl Attachment {
             return;
         }
         state.dispatcher.cancel(self.consumer);
+        self.subscription.used_in(&mut state);
         self.receiver.close();
         while let Ok(delivery) = self.receiver.try_recv() {
             state.dispatcher.settle(delivery.receipt, Settle::Unsent);

@@ -14,6 +14,7 @@ use super::{
     janitor::Janitor,
     partition::Partition,
     timekeeper::Timekeeper,
+    unused::Alarms,
 };
 use crate::{
     codec::Codecs,
@@ -55,6 +56,7 @@ impl Broker {
             admin: tokio::sync::Mutex::new(()),
             janitor: Janitor::default(),
             timekeeper: Arc::default(),
+            alarms: Arc::default(),
             next_owner: 1.into(),
             producer_ids: Mutex::default(),
             closing: CancellationToken::new(),
@@ -63,6 +65,7 @@ impl Broker {
         broker.load().await?;
         broker.inner.janitor.start(&broker.inner);
         Timekeeper::start(&broker.inner);
+        Alarms::start(&broker.inner);
         Ok(broker)
     }
 
@@ -204,7 +207,9 @@ impl Broker {
         topic
             .subscriptions
             .write()
-            .insert(name.into(), subscription);
+            .insert(name.into(), subscription.clone());
+        // Nobody could use it while the broker was down.
+        subscription.used();
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod credit;
 mod delay;
 mod delivery;
 mod epochs;
+mod equivalent;
 mod exchange;
 mod expiry;
 mod filing;
@@ -40,6 +41,7 @@ mod timekeeper;
 mod topic;
 mod topics;
 mod trim;
+mod unused;
 
 pub use admission::Admission;
 pub use append::{Append, AppendError, Appended};
@@ -102,6 +104,7 @@ pub(crate) struct Inner {
     completions: completion::Completions,
     janitor: janitor::Janitor,
     timekeeper: Arc<timekeeper::Timekeeper>,
+    alarms: Arc<unused::Alarms>,
     next_owner: AtomicU64,
     producer_ids: Mutex<lifecycle::IdBlock>,
     closing: CancellationToken,

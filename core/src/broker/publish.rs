@@ -1,6 +1,6 @@
 //! The publish path: route, take a place in the log, confirm once durable and visible.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{iter, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -133,15 +133,9 @@ impl Broker {
             } => {
                 let router = state.router(publish.namespace)?;
                 let mut names = Vec::new();
-                router.route(exchange, key, headers, &mut names)?;
-                if !more_keys.is_empty() {
-                    let mut all: BTreeSet<_> = names.drain(..).collect();
-                    for key in *more_keys {
-                        router.route(exchange, key.as_bytes(), headers, &mut names)?;
-                        all.append(&mut names.drain(..).collect());
-                    }
-                    names.extend(all);
-                }
+                let more_keys = more_keys.iter().map(|key| &key.as_bytes()[..]);
+                let keys: SmallVec<[_; 4]> = iter::once(*key).chain(more_keys).collect();
+                router.route(exchange, &keys, headers, &mut names)?;
                 topics.extend(names.iter().filter_map(|name| topic(name)));
             }
         }

@@ -38,13 +38,17 @@ async fn run(subscription: Arc<Subscription>) {
         let wake = subscription.wake.clone();
         let (grants, wait) = {
             let mut state = subscription.state.lock();
+            let mut grants = std::mem::take(&mut state.granted);
             if state.outboxes.is_empty() {
                 state.pumping = false;
+                for grant in grants {
+                    state.dispatcher.settle(grant.receipt, Settle::Unsent);
+                }
                 return;
             }
             let now = Millis::now();
             state.dispatcher.tick(now);
-            let grants = state.dispatcher.poll(now, BUDGET);
+            grants.append(&mut state.dispatcher.poll(now, BUDGET));
             subscription.persist_or_log(&mut state);
             let next = state.dispatcher.next_tick();
             (grants, next.map(|at| at.0.saturating_sub(now.0).max(1)))
@@ -123,7 +127,10 @@ impl Subscription {
         loop {
             let (grant, waiting, seq) = {
                 let mut state = self.state.lock();
-                state.dispatcher.tick(Millis::now());
+                self.used_in(&mut state);
+                let now = Millis::now();
+                state.dispatcher.tick(now);
+                self.serve_consumers(&mut state, now);
                 let grant = state.dispatcher.get(owner);
                 let seq = self.persist(&mut state)?;
                 (grant, state.dispatcher.counts().ready > 0, seq)
@@ -159,6 +166,15 @@ impl Subscription {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Consumers come first: what they can take was theirs when it came, as in RabbitMQ.
+    fn serve_consumers(&self, state: &mut State, now: Millis) {
+        if state.pumping {
+            let mut grants = state.dispatcher.poll(now, BUDGET);
+            state.granted.append(&mut grants);
+            self.wake.notify_one();
         }
     }
 

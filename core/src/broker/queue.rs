@@ -1,12 +1,13 @@
 //! Queues: the `lease` subscription named `queue` on the topic of their name.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Broker, Lifetime, Mode, Origin, QUEUE, Retention, Subscription, Topic, TopicSpec,
     catalog::{self, SubscriptionRecord},
+    equivalent::check_equivalent,
     topics::cursor_drops,
 };
 use crate::{
@@ -34,8 +35,28 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     /// The arguments, kept verbatim for the check that a second declaration is the same.
     pub arguments: Arguments,
+    /// How long it may go unused before it is deleted: without consumers, declarations, passive
+    /// ones too, and messages got singly. A restart of the broker counts as use.
+    pub unused_for: Option<Duration>,
     /// What its topic keeps, where the declaration creates that; `settled` where it is silent.
     pub retention: Option<Retention>,
+}
+
+impl QueueSpec {
+    /// A durable queue for everybody that stays until it is deleted.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            durable: true,
+            exclusive: None,
+            auto_delete: false,
+            arguments: Vec::new(),
+            unused_for: None,
+            retention: None,
+        }
+    }
 }
 
 /// What a queue was declared as; kept with its subscription.
@@ -47,6 +68,8 @@ pub(super) struct QueueDeclaration {
     pub(super) auto_delete: bool,
     #[serde(with = "crate::router::persist::arguments")]
     pub(super) arguments: Arguments,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unused_for: Option<Duration>,
 }
 
 /// A queue as it is now.
@@ -74,6 +97,7 @@ impl Broker {
         let topic = self.topic(&spec.namespace, &spec.name);
         if let Some(subscription) = topic.as_ref().and_then(|topic| topic.subscription(QUEUE)) {
             check_equivalent(&subscription, &spec)?;
+            subscription.used();
             return Ok(info(subscription, false));
         }
         let declaration = QueueDeclaration {
@@ -81,6 +105,7 @@ impl Broker {
             exclusive: spec.exclusive,
             auto_delete: spec.auto_delete,
             arguments: spec.arguments.clone(),
+            unused_for: spec.unused_for,
         };
         let (topic, op) = match topic {
             Some(topic) => (topic, None),
@@ -100,7 +125,18 @@ impl Broker {
             .subscriptions
             .write()
             .insert(QUEUE.into(), subscription.clone());
+        subscription.used();
         Ok(info(subscription, true))
+    }
+
+    /// Whether a declaration may find what is there: nothing, or a queue that was declared the same.
+    ///
+    /// # Errors
+    /// As [`Broker::declare_queue`].
+    pub fn check_queue(&self, spec: &QueueSpec) -> Result<()> {
+        let topic = self.topic(&spec.namespace, &spec.name);
+        let subscription = topic.and_then(|topic| topic.subscription(QUEUE));
+        subscription.map_or(Ok(()), |found| check_equivalent(&found, spec))
     }
 
     /// A queue that is there.
@@ -249,6 +285,7 @@ impl Broker {
             exclusive: None,
             auto_delete: false,
             arguments: Vec::new(),
+            unused_for: None,
         });
         let new = self.new_subscription(topic, (name, mode), queue, &floors, &mut ops);
         self.commit_admin(ops).await?;
@@ -280,7 +317,7 @@ impl Broker {
         subscription.queue.as_ref()?.exclusive
     }
 
-    async fn delete_queue_locked(&self, subscription: &Arc<Subscription>) -> Result<()> {
+    pub(super) async fn delete_queue_locked(&self, subscription: &Arc<Subscription>) -> Result<()> {
         let topic = subscription.topic()?;
         if topic.spec().origin == Origin::Queue {
             return self.delete_locked(&topic).await;
@@ -295,7 +332,7 @@ impl Broker {
         subscription: &Arc<Subscription>,
     ) -> Result<()> {
         topic.subscriptions.write().remove(subscription.name());
-        subscription.gone.cancel();
+        subscription.end();
         let mut ops = Vec::new();
         if &**subscription.name() == QUEUE {
             let mut state = self.inner.state.write();
@@ -377,58 +414,6 @@ fn is_unused(subscription: &Subscription) -> bool {
     state.had_consumers && state.outboxes.is_empty()
 }
 
-/// The texts are RabbitMQ's: clients show them, and some match on them.
-fn check_equivalent(subscription: &Subscription, spec: &QueueSpec) -> Result<()> {
-    let (namespace, name) = (&spec.namespace, &spec.name);
-    let Some(current) = &subscription.queue else {
-        return Ok(());
-    };
-    if current.exclusive != spec.exclusive {
-        return Err(locked(namespace, name));
-    }
-    let differs = |arg: &str, received: String, current: String| {
-        let text = format!(
-            "inequivalent arg '{arg}' for queue '{name}' in vhost '{namespace}': \
-             received {received} but current is {current}"
-        );
-        Err(Error::new(ErrorKind::Exists, "declare queue", text))
-    };
-    let flags = [
-        ("durable", spec.durable, current.durable),
-        ("auto_delete", spec.auto_delete, current.auto_delete),
-    ];
-    if let Some((arg, received, current)) = flags.into_iter().find(|(_, a, b)| a != b) {
-        return differs(arg, format!("'{received}'"), format!("'{current}'"));
-    }
-    let value = |arguments: &Arguments, name: &crate::message::Text| {
-        arguments
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.clone())
-    };
-    let names = spec
-        .arguments
-        .iter()
-        .chain(&current.arguments)
-        .map(|(name, _)| name);
-    for arg in names {
-        let (received, current) = (value(&spec.arguments, arg), value(&current.arguments, arg));
-        if received != current {
-            return differs(&arg.lossy(), shown(received), shown(current));
-        }
-    }
-    Ok(())
-}
-
-fn shown(value: Option<crate::message::Value>) -> String {
-    use crate::message::Value;
-    match value {
-        None => "none".into(),
-        Some(Value::Text(text)) => format!("the value '{text}' of type 'longstr'"),
-        Some(other) => format!("the value '{other:?}'"),
-    }
-}
-
 fn check_owner(
     subscription: &Subscription,
     namespace: &str,
@@ -445,7 +430,7 @@ fn check_owner(
     Err(locked(namespace, name))
 }
 
-fn locked(namespace: &str, name: &str) -> Error {
+pub(super) fn locked(namespace: &str, name: &str) -> Error {
     let text = format!(
         "cannot obtain exclusive access to locked queue '{name}' in vhost '{namespace}'. It could \
          be originally declared on another connection or the exclusive property value does not \

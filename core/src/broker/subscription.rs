@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     cursor::{Change, Cursor, encode_changes},
-    dispatcher::{Counts, Dispatcher, OwnerId, Receipt, Settle},
+    dispatcher::{Counts, Dispatcher, Grant, OwnerId, Receipt, Settle},
+    disuse::Disuse,
     driver::Settlement,
     error::{Error, ErrorKind, Result},
     id::{CursorId, Millis, Offset, PartitionId, SubscriptionId},
@@ -59,9 +60,13 @@ pub(super) struct State {
     pub(super) dispatcher: Dispatcher,
     pub(super) outboxes: Outboxes,
     pub(super) pumping: bool,
+    /// What consumers are to be given next, before the dispatcher is asked for more.
+    pub(super) granted: Vec<Grant>,
     pub(super) had_consumers: bool,
     pub(super) rejected: u64,
     pub(super) expired: u64,
+    /// Of a queue that goes when it is unused.
+    pub(super) disuse: Option<Disuse>,
     lost: u64,
     snapshots: Vec<Snapshots>,
 }
@@ -95,6 +100,8 @@ impl Subscription {
         for (index, partition) in topic.partitions.read().iter().enumerate() {
             dispatcher.advance(PartitionId(index as u32), partition.leasable());
         }
+        let unused_for = queue.as_ref().and_then(|queue| queue.unused_for);
+        let disuse = unused_for.map(|after| Disuse::new(after, Instant::now()));
         Arc::new(Self {
             id,
             name: name.into(),
@@ -106,9 +113,11 @@ impl Subscription {
                 dispatcher,
                 outboxes: Outboxes::default(),
                 pumping: false,
+                granted: Vec::new(),
                 had_consumers: false,
                 rejected: 0,
                 expired: 0,
+                disuse,
                 lost: 0,
                 snapshots,
             }),

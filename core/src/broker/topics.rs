@@ -234,7 +234,7 @@ impl Broker {
         let subscriptions = topic.subscriptions();
         subscriptions
             .iter()
-            .for_each(|subscription| subscription.gone.cancel());
+            .for_each(|subscription| subscription.end());
         let mut ops = self.removal_ops(topic.namespace(), &removed);
         if topic.lives_in_memory() {
             self.drop_from_memory(topic, &subscriptions)?;

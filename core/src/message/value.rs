@@ -64,6 +64,53 @@ impl Value {
         }
     }
 
+    /// The number of an integer, however wide.
+    pub fn as_integer(&self) -> Option<i64> {
+        match *self {
+            Self::I8(n) => Some(n.into()),
+            Self::U8(n) => Some(n.into()),
+            Self::I16(n) => Some(n.into()),
+            Self::U16(n) => Some(n.into()),
+            Self::I32(n) => Some(n.into()),
+            Self::U32(n) => Some(n.into()),
+            Self::I64(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The name of its type, as RabbitMQ says it to clients.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "void",
+            Self::Bool(_) => "bool",
+            Self::I8(_) => "byte",
+            Self::U8(_) => "unsignedbyte",
+            Self::I16(_) => "short",
+            Self::U16(_) => "unsignedshort",
+            Self::I32(_) => "signedint",
+            Self::U32(_) => "unsignedint",
+            Self::I64(_) => "long",
+            Self::F32(_) => "float",
+            Self::F64(_) => "double",
+            Self::Decimal(_) => "decimal",
+            Self::Timestamp(_) => "timestamp",
+            Self::Text(_) => "longstr",
+            Self::Bytes(_) => "binary",
+            Self::List(_) => "array",
+            Self::Table(_) => "table",
+        }
+    }
+
+    /// What to show of it in an error.
+    pub fn shown(&self) -> String {
+        match (self, self.as_integer()) {
+            (_, Some(number)) => number.to_string(),
+            (Self::Text(text), _) => text.to_string(),
+            (Self::Bool(truth), _) => truth.to_string(),
+            (other, _) => format!("{other:?}"),
+        }
+    }
+
     /// Levels of nesting below this value; 0 for a scalar.
     pub fn depth(&self) -> usize {
         match self {

@@ -50,15 +50,8 @@ impl HeadersRule {
 
 fn match_argument(arguments: &[(Text, Value)]) -> Result<(Quantifier, bool)> {
     let given = arguments.iter().find(|(name, _)| *name == MATCH_ARGUMENT);
-    let invalid = |shown: String| {
-        Err(Error::new(
-            ErrorKind::Invalid,
-            "bind",
-            format!(
-                "invalid x-match field value {shown}; expected all, any, all-with-x, or any-with-x"
-            ),
-        ))
-    };
+    // The texts are RabbitMQ's.
+    let invalid = |text: String| Err(Error::new(ErrorKind::Invalid, "bind", text));
     match given {
         None => Ok((Quantifier::All, false)),
         Some((_, Value::Text(text))) => match text.as_bytes().as_ref() {
@@ -66,9 +59,16 @@ fn match_argument(arguments: &[(Text, Value)]) -> Result<(Quantifier, bool)> {
             b"any" => Ok((Quantifier::Any, false)),
             b"all-with-x" => Ok((Quantifier::All, true)),
             b"any-with-x" => Ok((Quantifier::Any, true)),
-            _ => invalid(format!("'{text}'")),
+            _ => invalid(format!(
+                "Invalid x-match field value <<\"{text}\">>; expected all, any, all-with-x, or any-with-x"
+            )),
         },
-        Some((_, other)) => invalid(format!("{other:?}")),
+        Some((_, other)) => {
+            let (kind, value) = (other.kind(), other.shown());
+            invalid(format!(
+                "Invalid x-match field type {kind} (value {value}); expected longstr"
+            ))
+        }
     }
 }
 
@@ -80,7 +80,7 @@ fn has(headers: &Headers, name: &Text, wanted: &Value) -> bool {
 
 /// Equality across widths: clients choose a number's width by its size, so 5 of 32 bits is 5 of 64.
 fn same(a: &Value, b: &Value) -> bool {
-    match (integer(a), integer(b)) {
+    match (a.as_integer(), b.as_integer()) {
         (Some(a), Some(b)) => return a == b,
         (None, None) => {}
         _ => return false,
@@ -89,17 +89,4 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::F32(a), Value::F64(b)) | (Value::F64(b), Value::F32(a)) => f64::from(*a) == *b,
         _ => a == b,
     }
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    Some(match value {
-        Value::I8(n) => i64::from(*n),
-        Value::U8(n) => i64::from(*n),
-        Value::I16(n) => i64::from(*n),
-        Value::U16(n) => i64::from(*n),
-        Value::I32(n) => i64::from(*n),
-        Value::U32(n) => i64::from(*n),
-        Value::I64(n) => *n,
-        _ => return None,
-    })
 }

@@ -35,6 +35,8 @@ pub use limits::Limits;
 pub use remove::Removed;
 pub use spec::{Arguments, ExchangeSpec};
 
+pub(crate) use spec::shown;
+
 use bindings::Bindings;
 use exchange::Exchange;
 

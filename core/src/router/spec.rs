@@ -10,8 +10,9 @@ use crate::message::{Text, Value};
 /// Named values as a client sent them, in order.
 pub type Arguments = Vec<(Text, Value)>;
 
-/// The one argument of an exchange that has to be equal when it is declared again, as in RabbitMQ.
-const COMPARED_ARGUMENT: &str = "alternate-exchange";
+/// The argument that names where a message goes which matches nothing. The one that has to be equal
+/// when the exchange is declared again, as in RabbitMQ.
+const ALTERNATE: &str = "alternate-exchange";
 
 /// An exchange as it was declared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,20 +77,34 @@ impl ExchangeSpec {
         if let Some((name, received, current)) = flags.into_iter().find(|(_, a, b)| a != b) {
             return Some((name, format!("'{received}'"), format!("'{current}'")));
         }
-        let (new, old) = (received.compared(), self.compared());
-        (new != old).then(|| (COMPARED_ARGUMENT, shown(new), shown(old)))
+        let (received, current) = shown(received.alternate_argument(), self.alternate_argument())?;
+        Some((ALTERNATE, received, current))
     }
 
-    fn compared(&self) -> Option<&Value> {
-        let found = self.arguments.iter().find(|(n, _)| n == COMPARED_ARGUMENT);
+    /// The exchange that takes what matches none of its bindings; it need not be there.
+    pub(super) fn alternate(&self) -> Option<&str> {
+        match self.alternate_argument() {
+            Some(Value::Text(name)) => name.as_str(),
+            _ => None,
+        }
+    }
+
+    fn alternate_argument(&self) -> Option<&Value> {
+        let found = self.arguments.iter().find(|(n, _)| n == ALTERNATE);
         found.map(|(_, value)| value)
     }
 }
 
-fn shown(value: Option<&Value>) -> String {
-    match value {
+/// How RabbitMQ tells what was received from what is current, where they differ. Of an integer the
+/// number counts, and not how wide the client made it.
+pub(crate) fn shown(received: Option<&Value>, current: Option<&Value>) -> Option<(String, String)> {
+    let integers = || Some((received?.as_integer()?, current?.as_integer()?));
+    let is_same = integers().map_or_else(|| received == current, |(a, b)| a == b);
+    let both = received.is_some() && current.is_some();
+    let shown = |value: Option<&Value>| match value {
         None => "none".to_owned(),
-        Some(Value::Text(text)) => format!("the value '{text}'"),
-        Some(other) => format!("the value '{other:?}'"),
-    }
+        Some(value) if both => format!("'{}'", value.shown()),
+        Some(value) => format!("the value '{}' of type '{}'", value.shown(), value.kind()),
+    };
+    (!is_same).then(|| (shown(received), shown(current)))
 }

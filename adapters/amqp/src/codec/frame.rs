@@ -90,8 +90,9 @@ pub(crate) fn take_frame(
     };
     let channel = u16::from_be_bytes([head[1], head[2]]);
     let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
-    let limit = frame_max.saturating_sub(FRAME_OVERHEAD);
-    if size > limit {
+    // RabbitMQ takes as much, for clients that do not count what is around a payload.
+    if size > frame_max {
+        let limit = frame_max.saturating_sub(FRAME_OVERHEAD);
         return Err(FrameError::TooLarge { size, limit });
     }
     let Some(&end) = buffer.get(HEAD + size) else {
@@ -190,6 +191,16 @@ mod tests {
                 limit: 4088
             }
         );
+    }
+
+    #[test]
+    fn a_payload_may_be_as_large_as_a_whole_frame() {
+        let payload = vec![b'x'; 4097];
+        let taken = take_frame(&mut frame(&payload[1..]), 4096)
+            .unwrap()
+            .unwrap();
+        assert_eq!(taken.payload.len(), 4096);
+        assert!(take_frame(&mut frame(&payload), 4096).is_err());
     }
 
     #[test]

@@ -115,6 +115,11 @@ impl Channel {
         self.method(method).await
     }
 
+    /// Whether the next frame belongs to a `basic.publish` before it.
+    pub(super) fn is_taking_content(&self) -> bool {
+        self.incoming.is_some()
+    }
+
     async fn method(&mut self, method: Method) -> Handled<Then> {
         match method {
             Method::BasicPublish {
@@ -197,7 +202,6 @@ impl Channel {
                 self.reply(&Method::ChannelFlowOk { active: true }).await
             }
             Method::ChannelFlow { active: false } => Err(Refusal::not_implemented("active=false")),
-            Method::ChannelFlowOk { .. } => Ok(()),
             Method::ChannelOpen { .. } => Err(Refusal::channel_error("second 'channel.open' seen")),
             Method::AccessRequest { .. } => {
                 self.reply(&Method::AccessRequestOk { ticket: 1 }).await

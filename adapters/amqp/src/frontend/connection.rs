@@ -16,6 +16,7 @@ use super::{
     FAREWELL, HANDSHAKE_DEADLINE, SILENCE,
     blocked::Blocked,
     channel::{Channel, Shared, Then},
+    farewell::{close, until_closed},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
     output::Output,
     parked::Parked,
@@ -100,31 +101,6 @@ pub(super) async fn serve(
 async fn overdue(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     sleep(FAREWELL).await;
-}
-
-/// Reads on until the client has read our close and closed, so that no reset overtakes it.
-async fn until_closed(source: &mut Source) -> io::Result<()> {
-    loop {
-        match source.next() {
-            Ok(Some(frame)) if closes(&frame) => return Ok(()),
-            Ok(Some(_)) => {}
-            Ok(None) if !source.fill().await? => return Ok(()),
-            Ok(None) => {}
-            Err(_) => source.discard(),
-        }
-    }
-}
-
-fn closes(frame: &Frame) -> bool {
-    let close = |method| {
-        matches!(
-            method,
-            Method::ConnectionCloseOk {} | Method::ConnectionClose { .. }
-        )
-    };
-    frame.channel == 0
-        && frame.kind == FrameKind::Method
-        && decode_method(frame.payload.clone()).is_ok_and(close)
 }
 
 /// How a connection ended.
@@ -225,8 +201,12 @@ impl Connection {
     /// Handles every whole frame that was read, but for those that must wait.
     async fn frames(&mut self) -> Handled<Option<Ended>> {
         self.unpark().await?;
-        self.method = (0, 0);
-        while let Some(frame) = self.source.next()? {
+        loop {
+            // Octets that are no frame belong to no method.
+            self.method = (0, 0);
+            let Some(frame) = self.source.next()? else {
+                break;
+            };
             let id = frame.channel;
             if id == 0 {
                 self.method = method_id(&frame);
@@ -318,7 +298,6 @@ impl Connection {
         }
         match decode_method(frame.payload).map_err(refuse_method)? {
             Method::ConnectionClose { .. } => Ok(Some(Ended::Closed)),
-            Method::ConnectionCloseOk {} => Ok(None),
             // For credentials that expire; a password does not, so that RabbitMQ takes any here.
             Method::ConnectionUpdateSecret { .. } => {
                 self.output.method(0, &Method::ConnectionUpdateSecretOk {});
@@ -343,6 +322,9 @@ impl Connection {
                 if self.method == PUBLISH {
                     self.blocked.publishes();
                 }
+                if channel.is_taking_content() {
+                    self.method = PUBLISH;
+                }
                 match channel.frame(frame).await {
                     Ok(Then::Go) => {}
                     Ok(Then::Close) => self.close_channel(id).await?,
@@ -360,12 +342,13 @@ impl Connection {
                 "expected method frame, got non method frame instead",
             ));
         }
+        let (count, most) = (self.channels.len(), self.agreed.channel_max);
         match decode_method(frame.payload).map_err(refuse_method)? {
-            Method::ChannelOpen { .. } if id <= self.agreed.channel_max => {}
+            // As in RabbitMQ, how many there are counts, and not how they are numbered.
+            Method::ChannelOpen { .. } if count < most.into() => {}
             Method::ChannelOpen { .. } => {
-                let most = self.agreed.channel_max;
                 return Err(Refusal::not_allowed(format!(
-                    "number of channels opened ({most}) has reached the negotiated channel_max ({most})"
+                    "number of channels opened ({count}) has reached the negotiated channel_max ({most})"
                 )));
             }
             // The answer to a close that crossed with theirs.
@@ -457,7 +440,11 @@ impl Connection {
         self.broker.owner_gone(self.owner).await;
         self.blocked.stop().await;
         match ended {
-            Ended::Closed => self.output.method(0, &Method::ConnectionCloseOk {}),
+            Ended::Closed => {
+                self.output.method(0, &Method::ConnectionCloseOk {});
+                // Frames of channels may come behind the close: amqplib takes channels in turn.
+                let _ = timeout(FAREWELL, until_closed(&mut self.source)).await;
+            }
             Ended::Gone(why) => tracing::info!(%peer, why, "connection lost"),
             Ended::Refused(refusal, method) => {
                 tracing::warn!(%peer, refusal = refusal.text, "connection closed");
@@ -483,13 +470,4 @@ async fn any_published(parked: &Parked, channels: &mut HashMap<u16, Slot>) {
         }
     })
     .await;
-}
-
-fn close(refusal: &Refusal, (class, method): (u16, u16)) -> Method {
-    Method::ConnectionClose {
-        code: refusal.code,
-        text: Text::from(refusal.text.as_str()),
-        class,
-        method,
-    }
 }

@@ -48,7 +48,8 @@ pub(super) fn take(properties: &mut Properties, stored: Bytes) -> Handled<(Vec<T
 /// Items that are no strings are passed over.
 fn add(keys: &mut Vec<Text>, name: &Text, value: &Value) -> Handled {
     let Value::List(items) = value else {
-        let text = format!("header {name} must be a list of routing keys");
+        let kind = value.kind();
+        let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{kind}}}");
         return Err(Refusal::precondition_failed(text));
     };
     let texts = items.iter().filter_map(|item| match item {

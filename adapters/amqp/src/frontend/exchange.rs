@@ -4,7 +4,7 @@
 use standpipe_core::{
     ErrorKind,
     broker::DEFAULT_NAMESPACE,
-    message::Text,
+    message::{Text, Value},
     router::{Binding, Destination, ExchangeKind, ExchangeSpec},
 };
 
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::codec::{method::Method, table::Table};
 
+const ALTERNATE: &str = "alternate-exchange";
 const DEFAULT_EXCHANGE: &str = "operation not permitted on the default exchange";
 
 impl Channel {
@@ -83,7 +84,7 @@ impl Channel {
         }
     }
 
-    fn exchange_is_there(&self, exchange: &str) -> Handled {
+    pub(super) fn exchange_is_there(&self, exchange: &str) -> Handled {
         if exchange.is_empty() {
             return Err(Refusal::access_refused(DEFAULT_EXCHANGE));
         }
@@ -114,9 +115,17 @@ impl Channel {
             .parse()
             .map_err(|_| Refusal::precondition_failed(format!("unknown exchange type '{kind}'")))?;
         let exchange = one_line(&exchange)?;
+        if let Some((name, value)) = arguments.iter().find(|(name, _)| *name == ALTERNATE)
+            && !matches!(value, Value::Text(_))
+        {
+            let kind = value.kind();
+            return Err(Refusal::precondition_failed(format!(
+                "invalid type '{kind}' for arg '{name}' in exchange '{exchange}' in vhost '/'"
+            )));
+        }
         let unknown = arguments
             .iter()
-            .find(|(n, _)| *n == "alternate-exchange" || n.as_bytes().starts_with(b"x-"));
+            .find(|(n, _)| n.as_bytes().starts_with(b"x-"));
         if let Some((argument, _)) = unknown {
             return Err(Refusal::precondition_failed(format!(
                 "invalid arg '{argument}' for exchange '{exchange}' in vhost '/': not implemented"
@@ -137,8 +146,7 @@ impl Channel {
     }
 
     async fn delete_exchange(&mut self, exchange: &str, if_unused: bool) -> Handled {
-        let spec = self.broker.exchange(DEFAULT_NAMESPACE, exchange);
-        if spec.is_some_and(|spec| spec.is_predeclared()) {
+        if exchange.starts_with("amq.") {
             return Err(Refusal::access_refused(format!(
                 "deletion of system exchange '{exchange}' in vhost '/' not allowed"
             )));

@@ -310,6 +310,7 @@ fn start() -> Method {
         "consumer_cancel_notify",
         "connection.blocked",
         "per_consumer_qos",
+        "direct_reply_to",
         FAILURE_CLOSE,
     ];
     let capabilities = capabilities.map(|name| (Text::from(name), Value::Bool(true)));

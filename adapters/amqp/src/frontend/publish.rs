@@ -15,6 +15,7 @@ use super::{
     channel::Channel,
     content::{Content, Publishing},
     copies,
+    period::milliseconds_in,
     queue::name,
     refusal::{Handled, Refusal},
     replies::is_reply,
@@ -25,9 +26,6 @@ use crate::codec::{
     properties::Properties,
     stored::{self, Stored},
 };
-
-/// The largest `expiration` that RabbitMQ takes, in milliseconds.
-const EXPIRATION_MAX: u64 = u32::MAX as u64;
 
 impl Channel {
     /// Publishes a whole message. In confirm mode its answer follows when it is as durable as asked.
@@ -193,14 +191,8 @@ fn expiration(properties: &Properties) -> Handled<Option<u64>> {
             "invalid expiration '{text}': {why}"
         )))
     };
-    match text.as_str().and_then(|text| text.parse::<i128>().ok()) {
-        None => invalid("no_integer".to_owned()),
-        Some(n) if n < 0 => invalid(format!("{{value_negative,{n}}}")),
-        Some(n) => match u64::try_from(n) {
-            Ok(ms) if ms <= EXPIRATION_MAX => Ok(Some(ms)),
-            _ => invalid(format!("{{value_too_large,{n}}}")),
-        },
-    }
+    let number = text.as_str().ok_or("no_integer".to_owned());
+    number.and_then(milliseconds_in).map(Some).or_else(invalid)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Class queue: declare, bind, unbind, purge, delete (specification 1.6).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use standpipe_core::{
     Error, ErrorKind,
@@ -12,12 +12,15 @@ use standpipe_core::{
 use super::{
     channel::Channel,
     get::waiting,
+    period::milliseconds,
     refusal::{Handled, Refusal},
     replies::is_reserved,
 };
 use crate::codec::{method::Method, table::Table};
 
 const QUEUE_TYPE: &str = "x-queue-type";
+/// The argument that deletes the queue when it was not used for so many milliseconds.
+const EXPIRES: &str = "x-expires";
 /// The argument that chooses what the queue's topic keeps.
 const RETENTION: &str = "x-standpipe-retention";
 
@@ -40,6 +43,8 @@ impl Channel {
                 ..
             } => {
                 let binding = self.binding(&queue, &exchange, routing_key, arguments)?;
+                // Where both are missing, RabbitMQ names the exchange.
+                self.exchange_is_there(&binding.source)?;
                 self.usable(binding.destination.name())?;
                 self.broker.bind(DEFAULT_NAMESPACE, binding).await?;
                 self.reply_unless(nowait, &Method::QueueBindOk {}).await
@@ -105,6 +110,7 @@ impl Channel {
             return self.find_replies(queue, nowait).await;
         }
         let subscription = self.usable(&queue)?;
+        subscription.used();
         let declared = Method::QueueDeclareOk {
             queue: queue.as_str().into(),
             message_count: waiting(&subscription),
@@ -147,16 +153,27 @@ impl Channel {
             return self.find_queue(&queue, nowait).await;
         }
         let queue = self.name_for(&queue)?;
-        refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, RETENTION])?;
-        let spec = QueueSpec {
+        refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, EXPIRES, RETENTION])?;
+        let unused_for = expires_of(&arguments, &queue);
+        let mut spec = QueueSpec {
             namespace: DEFAULT_NAMESPACE.into(),
             name: queue.clone(),
-            durable,
+            // What goes with its connection outlives no broker, whatever is asked.
+            durable: durable && !exclusive,
             exclusive: exclusive.then_some(self.connection),
             auto_delete,
+            unused_for: None,
             retention: retention_of(&arguments, &queue)?,
             arguments: compared(arguments, &queue)?,
         };
+        match unused_for {
+            Ok(unused_for) => spec.unused_for = unused_for,
+            Err(refusal) => {
+                // As in RabbitMQ, that it differs from what is there comes first.
+                self.broker.check_queue(&spec).map_err(refuse)?;
+                return Err(refusal);
+            }
+        }
         let info = self.broker.declare_queue(spec).await.map_err(refuse)?;
         self.last_queue = Some(queue.clone());
         self.reply_unless(nowait, &declared(&queue, &info)).await
@@ -295,8 +312,26 @@ fn compared(arguments: Table, queue: &str) -> Handled<Table> {
             "only queues of type 'classic' are implemented",
         ));
     }
-    let kept = arguments.into_iter().filter(|(name, _)| *name == RETENTION);
+    let kept = arguments
+        .into_iter()
+        .filter(|(name, _)| *name == RETENTION || *name == EXPIRES);
     Ok(kept.collect())
+}
+
+/// The texts are RabbitMQ's `check_expires_arg`.
+fn expires_of(arguments: &Table, queue: &str) -> Handled<Option<Duration>> {
+    let Some((_, value)) = arguments.iter().find(|(name, _)| *name == EXPIRES) else {
+        return Ok(None);
+    };
+    let number = match value.as_integer() {
+        None => Err(format!("\"expected integer, got {}\"", value.kind())),
+        Some(0) => Err("{value_zero,0}".to_owned()),
+        Some(number) => milliseconds(number.into()),
+    };
+    match number {
+        Ok(ms) => Ok(Some(Duration::from_millis(ms))),
+        Err(why) => Err(invalid_argument(EXPIRES, queue, &why)),
+    }
 }
 
 fn declared(queue: &str, info: &QueueInfo) -> Method {

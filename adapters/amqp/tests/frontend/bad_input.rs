@@ -1,6 +1,12 @@
 //! What no good client sends is refused or ends its connection, and nobody else notices.
 
-use crate::harness::{Server, frame, method, open_channel, opening, opening_with, publish};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::harness::{
+    Server, frame, method, open_channel, opening, opening_with, opening_with_channels, publish,
+};
 
 #[tokio::test]
 async fn another_protocol_is_answered_with_ours_and_closed() {
@@ -69,7 +75,7 @@ async fn frames_out_of_place_are_refused_with_their_codes() {
     let table = [&[1, b'x'][..], &nested].concat();
     let length = u32::try_from(table.len()).unwrap().to_be_bytes();
     let deep = [&b"\0\0\x01q\0"[..], &length, &table].concat();
-    let cases: [(&str, Vec<u8>, u16); 8] = [
+    let cases: [(&str, Vec<u8>, u16); 11] = [
         ("unknown frame type", frame(9, 1, b"abcd"), 501),
         ("no end octet", vec![1, 0, 1, 0, 0, 0, 1, 0, 0], 501),
         ("2^31 octets announced", vec![3, 0, 1, 0x80, 0, 0, 0], 501),
@@ -81,6 +87,9 @@ async fn frames_out_of_place_are_refused_with_their_codes() {
         ),
         ("channel that is not open", method(7, 60, 10, &[0; 7]), 504),
         ("unknown method", method(1, 60, 99, b""), 503),
+        ("flow-ok unasked", method(1, 20, 21, &[1]), 503),
+        ("close-ok unasked", method(1, 20, 41, b""), 503),
+        ("connection.close-ok unasked", method(0, 10, 51, b""), 504),
         ("5,000 levels", method(1, 50, 10, &deep), 501),
     ];
     for (what, octets, code) in cases {
@@ -108,4 +117,71 @@ async fn a_message_above_the_limit_closes_its_channel_only() {
     client.send(&method(1, 20, 41, b"")).await;
     client.send(&open_channel()).await;
     client.until(&[20, 11]).await;
+}
+
+#[tokio::test]
+async fn channels_are_counted_and_may_have_any_number() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    client.send(&opening_with_channels(2)).await;
+    let open = |id| method(id, 20, 10, &[0]);
+    client.send(&[open(60_000), open(7)].concat()).await;
+    for _ in 0..2 {
+        client.until(&[20, 11]).await;
+    }
+    let close = method(7, 20, 40, b"\0\xc8\0\0\0\0\0");
+    client.send(&[close, open(8)].concat()).await;
+    client.until(&[20, 11]).await;
+    client.send(&open(9)).await;
+    assert_eq!(client.close_code().await, 530);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_may_hang_up_first() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    let close = method(0, 10, 50, b"\0\xc8\0\0\0\0\0");
+    let octets = [opening(), open_channel(), close, publish(b"behind")];
+    client.send(&octets.concat()).await;
+    client.until(&[10, 51]).await;
+    let hung_up = timeout(Duration::from_millis(200), client.rest()).await;
+    assert!(
+        hung_up.is_err(),
+        "a publish behind it would meet a closed socket"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_method_that_it_is_for() {
+    let publish_to_nothing = [
+        method(1, 60, 40, b"\0\0\x04none\x01q\0"),
+        frame(
+            2,
+            1,
+            &[&[0, 60, 0, 0][..], &1u64.to_be_bytes(), &[0, 0]].concat(),
+        ),
+        frame(3, 1, b"x"),
+    ];
+    let cases = [
+        (publish_to_nothing.concat(), [20, 40], [60, 40]),
+        (method(1, 40, 20, b"\0\0\x07amq.own\0"), [20, 40], [40, 20]),
+        (
+            [method(1, 60, 40, b"\0\0\0\x01q\0"), open_channel()].concat(),
+            [10, 50],
+            [60, 40],
+        ),
+        (frame(9, 1, b"abcd"), [10, 50], [0, 0]),
+    ];
+    let server = Server::start().await;
+    for (octets, close, refused) in cases {
+        let mut client = server.raw().await;
+        client
+            .send(&[opening(), open_channel(), octets].concat())
+            .await;
+        let arguments = client.until(&close).await;
+        let [.., _, class, _, number] = arguments[..] else {
+            panic!("no class and method");
+        };
+        assert_eq!([class, number], refused);
+    }
 }

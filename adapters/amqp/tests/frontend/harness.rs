@@ -164,6 +164,12 @@ pub(crate) fn opening_with(heartbeat: u8) -> Vec<u8> {
     opening_after(start_ok(b"PLAIN", b"\0guest\0guest"), heartbeat)
 }
 
+/// The same with at most `count` channels.
+pub(crate) fn opening_with_channels(count: u8) -> Vec<u8> {
+    let start_ok = start_ok(b"PLAIN", b"\0guest\0guest");
+    opening_tuned(start_ok, &[0, count, 0, 2, 0, 0, 0, 0])
+}
+
 /// The same of a client that understands `connection.blocked`.
 pub(crate) fn capable_opening(heartbeat: u8) -> Vec<u8> {
     let properties = capable_of(b"connection.blocked");
@@ -186,7 +192,11 @@ pub(crate) fn long(octets: &[u8]) -> Vec<u8> {
 
 /// From the protocol header to `connection.open`, with this `connection.start-ok`.
 pub(crate) fn opening_after(start_ok: Vec<u8>, heartbeat: u8) -> Vec<u8> {
-    let tune_ok = method(0, 10, 31, &[0, 0, 0, 2, 0, 0, 0, heartbeat]);
+    opening_tuned(start_ok, &[0, 0, 0, 2, 0, 0, 0, heartbeat])
+}
+
+fn opening_tuned(start_ok: Vec<u8>, limits: &[u8; 8]) -> Vec<u8> {
+    let tune_ok = method(0, 10, 31, limits);
     let open = method(0, 10, 40, b"\x01/\x00\x00");
     let header = b"AMQP\x00\x00\x09\x01".to_vec();
     [header, start_ok, tune_ok, open].concat()

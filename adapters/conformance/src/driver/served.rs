@@ -72,15 +72,7 @@ impl Subject for Served {
 
     async fn fresh(&self) -> Ends {
         let name = format!("place-{}", self.places.fetch_add(1, Ordering::Relaxed));
-        let queue = QueueSpec {
-            namespace: DEFAULT_NAMESPACE.into(),
-            name: name.clone(),
-            durable: true,
-            exclusive: None,
-            auto_delete: false,
-            arguments: Vec::new(),
-            retention: None,
-        };
+        let queue = QueueSpec::new(DEFAULT_NAMESPACE, name.clone());
         let declared = self.broker.declare_queue(queue).await;
         declared.expect("a new name on a broker in memory");
         let (to, from) = (self.ends)(self.at, &name);

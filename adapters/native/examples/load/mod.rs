@@ -32,15 +32,7 @@ impl Load {
     /// Declares the queue.
     pub(crate) async fn open(store: Arc<NativeStore>, octets: usize) -> Result<Self> {
         let broker = Broker::open(store, Codecs::default(), Options::default()).await?;
-        let spec = QueueSpec {
-            namespace: "/".into(),
-            name: "backlog".into(),
-            durable: true,
-            exclusive: None,
-            auto_delete: false,
-            arguments: Vec::new(),
-            retention: None,
-        };
+        let spec = QueueSpec::new("/", "backlog");
         let queue = broker.declare_queue(spec).await?.subscription;
         Ok(Self {
             broker,

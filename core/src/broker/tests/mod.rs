@@ -7,6 +7,7 @@ mod holes;
 mod retention;
 mod settled;
 mod trim;
+mod unused;
 
 use std::sync::Arc;
 

@@ -126,7 +126,7 @@ fn only_the_alternate_exchange_argument_has_to_be_equal() {
     assert!(
         error
             .message()
-            .ends_with("received the value 'y' but current is none"),
+            .ends_with("received the value 'y' of type 'longstr' but current is none"),
         "{error}"
     );
 }
@@ -152,6 +152,45 @@ fn reserved_names_and_the_default_exchange_are_denied() {
 }
 
 #[test]
+fn what_matches_nothing_goes_to_the_alternate_exchange_and_cycles_end() {
+    let mut router = Router::new("/");
+    for (name, alternate) in [("x", "y"), ("y", "z"), ("z", "x"), ("lost", "gone")] {
+        let mut spec = ExchangeSpec::new(name, ExchangeKind::Direct);
+        spec.arguments = arguments(&[("alternate-exchange", alternate.into())]);
+        router.declare(spec).unwrap();
+        router.bind(Binding::new(name, topic(name), name)).unwrap();
+    }
+    let none = Headers::default();
+    for key in ["x", "y", "z"] {
+        assert_eq!(names(&routed(&router, "x", key, &none)), [key]);
+    }
+    assert!(routed(&router, "x", "other", &none).is_empty());
+    assert!(routed(&router, "lost", "other", &none).is_empty());
+}
+
+#[test]
+fn of_several_keys_any_may_match_on_each_exchange_on_the_way() {
+    let mut router = router_with(ExchangeKind::Direct);
+    for binding in [
+        Binding::new("x", exchange("amq.topic"), "one"),
+        Binding::new("amq.topic", topic("q"), "two"),
+        Binding::new("amq.topic", topic("q"), "#.two"),
+        Binding::new("amq.topic", topic("no"), "three"),
+    ] {
+        router.bind(binding).unwrap();
+    }
+    let (none, mut out) = (Headers::default(), Vec::new());
+    router
+        .route("x", &[b"", b"one", b"two"], &none, &mut out)
+        .unwrap();
+    assert_eq!(names(&out), ["q"]);
+    router
+        .route("", &[b"b", b"a", b"b"], &none, &mut out)
+        .unwrap();
+    assert_eq!(names(&out), ["a", "b"]);
+}
+
+#[test]
 fn publishing_to_an_internal_or_absent_exchange_is_refused() {
     let mut router = Router::new("/");
     let mut spec = ExchangeSpec::new("inner", ExchangeKind::Fanout);
@@ -163,10 +202,10 @@ fn publishing_to_an_internal_or_absent_exchange_is_refused() {
         .unwrap();
     let mut out = vec![Arc::from("stale")];
     let none = Headers::default();
-    let error = router.route("inner", b"", &none, &mut out).unwrap_err();
+    let error = router.route("inner", &[b""], &none, &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(out.is_empty());
-    let error = router.route("gone", b"", &none, &mut out).unwrap_err();
+    let error = router.route("gone", &[b""], &none, &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.message(), "no exchange 'gone' in vhost '/'");
     assert_eq!(names(&routed(&router, "amq.fanout", "", &none)), ["q"]);

@@ -72,10 +72,18 @@ fn all_of_nothing_matches_and_any_of_nothing_does_not() {
 #[test]
 fn an_unknown_x_match_is_invalid_and_binds_nothing() {
     let mut router = router_with(ExchangeKind::Headers);
-    for value in ["most".into(), Value::I32(1)] {
+    for (value, why) in [
+        (
+            "most".into(),
+            r#"value <<"most">>; expected all, any, all-with-x, or any-with-x"#,
+        ),
+        (Value::I32(1), "type signedint (value 1); expected longstr"),
+    ] {
         let binding = Binding::new("x", topic("q"), "");
         let binding = binding.with_arguments(arguments(&[("x-match", value)]));
-        assert_eq!(router.bind(binding).unwrap_err().kind(), ErrorKind::Invalid);
+        let error = router.bind(binding).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.message(), format!("Invalid x-match field {why}"));
     }
     assert_eq!(router.bindings().count(), 0);
 }

@@ -23,7 +23,7 @@ fn router_with(kind: ExchangeKind) -> Router {
 /// The names that a publish goes to.
 fn routed(router: &Router, exchange: &str, key: &str, headers: &Headers) -> Vec<Arc<str>> {
     let mut out = Vec::new();
-    let routed = router.route(exchange, key.as_bytes(), headers, &mut out);
+    let routed = router.route(exchange, &[key.as_bytes()], headers, &mut out);
     routed.expect("the exchange is there");
     out
 }
