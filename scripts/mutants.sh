@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${STANDPIPE_CACHE:-$HOME/.cache/standpipe}
 out=$cache/mutants
-machines=${MACHINES:-cursor dispatcher router group}
+machines=${MACHINES:-cursor dispatcher router group disuse}
 wanted=90
 
 files=() tests=()
