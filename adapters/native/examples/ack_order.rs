@@ -77,7 +77,9 @@ async fn settle(
     while received < messages || !held.is_empty() {
         while received < messages && held.len() < window {
             let more = attachment.recv((window - held.len()).min(256)).await;
-            let Some(more) = more else { break };
+            let Some(more) = more else {
+                return Ok(settled);
+            };
             received += more.len();
             held.extend(more.iter().map(|delivery| delivery.receipt));
         }
