@@ -11,19 +11,15 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use standpipe::{
     Error, ErrorKind, Result, Server,
     config::Endpoint,
     server::{Protocol, ServerBuilder},
 };
 use standpipe_core::{
-    entry::Entry,
-    id::{CursorId, LogId, Millis, Offset, PartitionId},
+    id::{Offset, PartitionId},
     message::Message,
-    store::{
-        Commit, CommitSeq, Durability, Keep, LogBounds, MemoryStore, ReadLimit, Store, Submitted,
-    },
+    store::{Commit, CommitSeq, Durability, Layered, MemoryStore, Store, StoreLayer, Submitted},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +45,11 @@ impl Failing {
 }
 
 #[async_trait]
-impl Store for Failing {
+impl StoreLayer for Failing {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
     fn submit(&self, commit: Commit) -> Result<Submitted> {
         self.check()?;
         self.inner.submit(commit)
@@ -58,34 +58,6 @@ impl Store for Failing {
     async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {
         self.check()?;
         self.inner.durable(seq, level).await
-    }
-
-    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
-        self.inner.read(log, from, limit).await
-    }
-
-    async fn bounds(&self, log: LogId) -> Result<LogBounds> {
-        self.inner.bounds(log).await
-    }
-
-    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
-        self.inner.trim_point(log, keep).await
-    }
-
-    async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
-        self.inner.entry_for_time(log, at).await
-    }
-
-    async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
-        self.inner.get(key).await
-    }
-
-    async fn scan(&self, prefix: Bytes) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.scan(prefix).await
-    }
-
-    async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
-        self.inner.cursor(cursor).await
     }
 
     async fn failed(&self) -> Error {
@@ -113,7 +85,7 @@ impl Disk {
         let (sender, failed) = watch::channel(false);
         *self.fails.lock() = Some(sender);
         let inner = self.inner.clone();
-        Arc::new(Failing { inner, failed })
+        Arc::new(Layered(Failing { inner, failed }))
     }
 
     fn fail(&self) {

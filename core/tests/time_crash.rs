@@ -10,18 +10,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use standpipe_core::{
     broker::{Admission, Broker, LaneId, Options, Publish, Target},
     codec::Codecs,
-    entry::Entry,
     error::{Error, ErrorKind, Result},
-    id::{CursorId, LogId, Millis, Offset, PartitionId},
+    id::{Millis, Offset, PartitionId},
     message::Message,
     native::NativeCodec,
-    store::{
-        Commit, CommitSeq, Durability, Keep, LogBounds, MemoryStore, ReadLimit, Store, Submitted,
-    },
+    store::{Commit, Durability, Layered, MemoryStore, ReadLimit, Store, StoreLayer, Submitted},
 };
 
 /// Takes so many commits, and refuses what comes after.
@@ -31,7 +27,11 @@ struct Stopping {
 }
 
 #[async_trait]
-impl Store for Stopping {
+impl StoreLayer for Stopping {
+    fn inner(&self) -> &dyn Store {
+        &*self.store
+    }
+
     fn submit(&self, commit: Commit) -> Result<Submitted> {
         let less = |left: usize| left.checked_sub(1);
         let left = self
@@ -41,42 +41,6 @@ impl Store for Stopping {
             return Err(Error::new(ErrorKind::Transient, "commit", "stopped"));
         }
         self.store.submit(commit)
-    }
-
-    async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {
-        self.store.durable(seq, level).await
-    }
-
-    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
-        self.store.read(log, from, limit).await
-    }
-
-    async fn bounds(&self, log: LogId) -> Result<LogBounds> {
-        self.store.bounds(log).await
-    }
-
-    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
-        self.store.trim_point(log, keep).await
-    }
-
-    async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
-        self.store.entry_for_time(log, at).await
-    }
-
-    async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
-        self.store.get(key).await
-    }
-
-    async fn scan(&self, prefix: Bytes) -> Result<Vec<(Bytes, Bytes)>> {
-        self.store.scan(prefix).await
-    }
-
-    async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
-        self.store.cursor(cursor).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.store.close().await
     }
 }
 
@@ -143,10 +107,10 @@ async fn a_stop_at_any_commit_neither_loses_nor_repeats_a_delayed_message() {
         fill(&broker, start).await;
         drop(broker);
         // One commit is the broker's own, when it opens.
-        let stopping = Arc::new(Stopping {
+        let stopping = Arc::new(Layered(Stopping {
             store: store.clone(),
             left: commits.into(),
-        });
+        }));
         let broker = open(stopping.clone()).await;
         // Through every width of slot, as far as the commits reach.
         for before in [3_600, 300, 60, 5, 0] {

@@ -6,12 +6,14 @@
 mod appends;
 mod commit;
 mod durability;
+mod layer;
 mod memory;
 mod watermark;
 
 pub use appends::AppendsRefused;
 pub use commit::{Commit, CommitSeq, Epoch, Expect, Op, Placed, Submitted};
 pub use durability::Durability;
+pub use layer::{Layered, StoreLayer};
 pub use memory::MemoryStore;
 pub use watermark::Watermark;
 

@@ -1,14 +1,11 @@
 //! A store that does what disks do, when a test wants it.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use standpipe_core::{
-    entry::Entry,
     error::{Error, ErrorKind, Result},
-    id::{CursorId, LogId, Millis, Offset},
     store::{
-        AppendsRefused, Commit, CommitSeq, Durability, Keep, LogBounds, MemoryStore, Op, ReadLimit,
-        Store, Submitted,
+        AppendsRefused, Commit, CommitSeq, Durability, Layered, MemoryStore, Op, Store, StoreLayer,
+        Submitted,
     },
 };
 use tokio::sync::watch;
@@ -22,14 +19,16 @@ enum Sync {
 }
 
 /// A store whose disk is full, or syncs nothing, while a test says so.
+pub(crate) type Gated = Layered<Gate>;
+
 #[derive(Default)]
-pub(crate) struct Gated {
+pub(crate) struct Gate {
     inner: MemoryStore,
     full: watch::Sender<Option<Error>>,
     sync: watch::Sender<Sync>,
 }
 
-impl Gated {
+impl Gate {
     pub(crate) fn fill(&self) {
         let full = Error::new(ErrorKind::Throttled, "append", "the disk is full");
         self.full.send_replace(Some(full));
@@ -39,7 +38,7 @@ impl Gated {
         self.full.send_replace(None);
     }
 
-    /// Nothing becomes durable until [`Gated::release`].
+    /// Nothing becomes durable until [`Gate::release`].
     pub(crate) fn hold(&self) {
         self.sync.send_replace(Sync::Waits);
     }
@@ -55,7 +54,11 @@ impl Gated {
 }
 
 #[async_trait]
-impl Store for Gated {
+impl StoreLayer for Gate {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     fn submit(&self, commit: Commit) -> Result<Submitted> {
         let full = self.full.borrow().clone();
         match full.filter(|_| commit.ops.iter().any(|op| matches!(op, Op::Append { .. }))) {
@@ -76,37 +79,5 @@ impl Store for Gated {
             return Err(Error::new(ErrorKind::Unknown, "sync", "the disk is gone"));
         }
         self.inner.durable(seq, level).await
-    }
-
-    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
-        self.inner.read(log, from, limit).await
-    }
-
-    async fn bounds(&self, log: LogId) -> Result<LogBounds> {
-        self.inner.bounds(log).await
-    }
-
-    async fn trim_point(&self, log: LogId, keep: Keep) -> Result<Offset> {
-        self.inner.trim_point(log, keep).await
-    }
-
-    async fn entry_for_time(&self, log: LogId, at: Millis) -> Result<Option<Entry>> {
-        self.inner.entry_for_time(log, at).await
-    }
-
-    async fn get(&self, key: Bytes) -> Result<Option<Bytes>> {
-        self.inner.get(key).await
-    }
-
-    async fn scan(&self, prefix: Bytes) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.scan(prefix).await
-    }
-
-    async fn cursor(&self, cursor: CursorId) -> Result<Vec<Bytes>> {
-        self.inner.cursor(cursor).await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
     }
 }
