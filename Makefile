@@ -15,7 +15,7 @@ export RUSTDOCFLAGS ?= -D warnings
 
 PYTEST := $(STANDPIPE_CACHE)/python/bin/python -m pytest -c bridge/tests/e2e/pytest.ini
 
-.PHONY: check test setup house fmt lint unit docs release e2e campaign backlog mutants demo bench
+.PHONY: check test setup house fmt lint unit docs release e2e campaign floods seeds backlog mutants demo bench
 
 check: setup house fmt lint unit docs release e2e
 	@echo "check: all passed"
@@ -50,10 +50,15 @@ e2e:
 
 campaign: setup release
 	@scripts/setup.sh campaign
+	@$(MAKE) --no-print-directory floods seeds backlog mutants
+
+# 50 kills, all flights, ten times the hostile peers.
+floods:
 	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e --timeout 3600
-	PROPTEST_CASES=20000 POWER_SEEDS=5000 FLIPS=1000 FLIPS_MB=200 cargo test --release --workspace
-	@$(MAKE) --no-print-directory backlog
-	@$(MAKE) --no-print-directory mutants
+
+# Power cuts, flipped bits and property tests, thousands of each.
+seeds:
+	PROPTEST_CASES=20000 POWER_SEEDS=5000 FLIPS=1000 FLIPS_MB=200 cargo test --profile campaign --workspace
 
 # 100 million messages of 16 octets and 20 million of 100 in one queue, and 10 million settled in random
 # order; fails above 200 MB of memory.
