@@ -11,9 +11,11 @@ use super::{
     record::{Part, RecordWriter},
 };
 
-/// Octets that are written at once, about: who waits for the first ones goes on while the next ones
-/// are written.
-const PIECE: usize = 512 * 1024;
+/// Octets that are written at once, at a multiple of them: who waits for the first ones goes on while
+/// the next ones are written, and Linux keeps them in one large piece of memory.
+const PIECE: u32 = 512 * 1024;
+/// Pieces that a file has at least: small files have smaller ones.
+const PIECES: u32 = 2;
 /// Buffers that are kept for what comes next.
 const SPARES: usize = 8;
 /// At most one octet in so many is left unused to begin a block.
@@ -23,6 +25,8 @@ const UNUSED_SHARE: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Pending {
     file_size: u32,
+    /// Octets that are written at once: a multiple of a block.
+    piece: u32,
     /// Of the current file; before the first one is opened, its salt is nobody's.
     file: FileId,
     /// Where the next record goes, unless it opens a file.
@@ -44,6 +48,7 @@ impl Pending {
     pub(crate) fn new(end: Position, incarnation: u32, file_size: u32) -> Self {
         Self {
             file_size,
+            piece: (file_size / PIECES).next_multiple_of(BLOCK).min(PIECE),
             file: FileId {
                 number: end.file,
                 salt: Uuid::new_v4().as_u128() as u32,
@@ -86,13 +91,31 @@ impl Pending {
 
     /// Makes room for a record of at most `bound` octets; `seq` is the last commit before it.
     pub(crate) fn make_room(&mut self, bound: usize, seq: u64) {
+        self.skip_rest_of_piece(bound);
         let full = self.next.at as usize + bound > self.file_size as usize;
         if self.sealed || (full && self.next.at as usize > FILE_HEADER) {
             self.open_file(seq);
-        } else if self.parts.last().is_none_or(|part| part.len() >= PIECE) {
+        } else if self
+            .parts
+            .last()
+            .is_none_or(|part| self.is_in_other_piece(part))
+        {
             let bytes = self.spares.pop().unwrap_or_default();
             self.parts.push(Part::new(self.next, None, bytes));
         }
+    }
+
+    /// Goes on with the next piece where less than a block of this one is left, and too little: a
+    /// record is looked for at the next block too.
+    fn skip_rest_of_piece(&mut self, bound: usize) {
+        let rest = self.piece - self.next.at % self.piece;
+        if rest < BLOCK && bound > rest as usize {
+            self.next.at += rest;
+        }
+    }
+
+    fn is_in_other_piece(&self, part: &Part) -> bool {
+        part.at.at / self.piece != self.next.at / self.piece
     }
 
     /// Adds a record of `steps` steps to the part that [`Pending::make_room`] provided.
@@ -143,7 +166,7 @@ impl Pending {
     /// Takes back a written part's buffer for a later one.
     pub(crate) fn give_back(&mut self, mut buffer: BytesMut) {
         // One that a large commit made large is not kept.
-        if self.spares.len() < SPARES && buffer.capacity() <= 4 * PIECE {
+        if self.spares.len() < SPARES && buffer.capacity() <= 4 * PIECE as usize {
             buffer.clear();
             self.spares.push(buffer);
         }
@@ -157,5 +180,65 @@ impl Pending {
     /// Gives memory back while nothing happens.
     pub(crate) fn rest(&mut self) {
         self.spares = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use standpipe_core::{
+        entry::{Draft, Entry, Format},
+        id::{LogId, Millis, Offset, PartitionId, TopicId},
+        store::Epoch,
+    };
+
+    use super::*;
+    use crate::store::record::RecordFacts;
+
+    /// Adds a record with a body of so many octets.
+    fn add(pending: &mut Pending, seq: u64, octets: usize) {
+        let log = LogId {
+            topic: TopicId(Uuid::nil()),
+            partition: PartitionId(0),
+        };
+        let entry = Entry {
+            base_offset: Offset(seq),
+            appended: Millis(1),
+            leader_epoch: 1,
+            draft: Draft::single(Format::NATIVE, Bytes::from(vec![7; octets])),
+        };
+        let facts = RecordFacts {
+            salt: pending.salt(),
+            seq,
+            epoch: Epoch(1),
+            synced: Position::default(),
+        };
+        pending.make_room(octets + 512, seq - 1);
+        pending.record(1, |mut writer| {
+            writer.append(log, &entry);
+            writer.finish(facts);
+        });
+    }
+
+    #[test]
+    fn parts_begin_with_pieces_and_leave_less_than_a_block_unused() {
+        let mut pending = Pending::new(Position::default(), 1, 32 * PIECE);
+        (1..5_000).for_each(|seq| add(&mut pending, seq, 1_000));
+        let (parts, end) = pending.take();
+        assert!(parts.len() > 5 && end.at > 5 * PIECE);
+        assert_eq!(parts[0].at.at, FILE_HEADER as u32);
+        for (before, part) in parts.iter().zip(parts.iter().skip(1)) {
+            assert_eq!(part.at.at % PIECE, 0, "{}", part.at);
+            assert!(part.at.at - before.end().at < BLOCK, "{}", part.at);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_larger_than_what_is_left_lies_across_pieces() {
+        let mut pending = Pending::new(Position::default(), 1, 32 * PIECE);
+        (1..20).for_each(|seq| add(&mut pending, seq, 300_000));
+        let (parts, _) = pending.take();
+        let gapless = |(before, part): (&Part, &Part)| before.end() == part.at;
+        assert!(parts.iter().zip(parts.iter().skip(1)).all(gapless));
     }
 }

@@ -17,8 +17,9 @@ use super::{
 };
 use crate::store::vfs::{Disk, File, write_all_at};
 
-/// Octets that gather before they are written.
-const BUFFER: usize = 1024 * 1024;
+/// Octets that are written at once, at a multiple of them: Linux keeps what was written so in large
+/// pieces of memory, and reads of those are twice as fast as of what drifts.
+const PIECE: usize = 1024 * 1024;
 /// Octets after which the device begins to write: it would only do so at the end.
 const BEGIN: u64 = 8 * 1024 * 1024;
 
@@ -41,7 +42,7 @@ impl SegmentWriter {
     /// Makes the file of segment `number`.
     pub(crate) fn create(disk: &dyn Disk, number: u64) -> io::Result<Self> {
         let file = disk.create(&segment_name(number), 0)?;
-        let mut buffer = BytesMut::with_capacity(BUFFER + BUFFER / 4);
+        let mut buffer = BytesMut::with_capacity(PIECE);
         buffer.extend_from_slice(&header(number));
         Ok(Self {
             number,
@@ -157,34 +158,26 @@ impl SegmentWriter {
         self.at + self.buffer.len() as u64
     }
 
-    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
-        if octets.len() >= BUFFER {
+    fn put(&mut self, mut octets: &[u8]) -> io::Result<()> {
+        while self.buffer.len() + octets.len() >= PIECE {
+            let (these, later) = octets.split_at(PIECE - self.buffer.len());
+            self.buffer.extend_from_slice(these);
             self.write()?;
-            write_all_at(&*self.file, &mut [io::IoSlice::new(octets)], self.at)?;
-            self.wrote(octets.len());
-            return Ok(());
+            octets = later;
         }
         self.buffer.extend_from_slice(octets);
-        if self.buffer.len() >= BUFFER {
-            self.write()?;
-        }
         Ok(())
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let written = write_all_at(&*self.file, &mut [io::IoSlice::new(&self.buffer)], self.at);
-        written?;
-        self.wrote(self.buffer.len());
+        write_all_at(&*self.file, &mut [io::IoSlice::new(&self.buffer)], self.at)?;
+        self.at += self.buffer.len() as u64;
         self.buffer.clear();
-        Ok(())
-    }
-
-    fn wrote(&mut self, octets: usize) {
-        self.at += octets as u64;
         if self.at - self.begun >= BEGIN {
             self.file.begin_sync(self.begun, self.at - self.begun);
             self.begun = self.at;
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use standpipe_core::{
+    entry::{Draft, Entry, EntryHead, Flags, Format},
     id::{Millis, Offset},
     store::{CommitSeq, Durability, Keep, Op, Store},
 };
@@ -15,6 +17,8 @@ use super::{
 use crate::store::{
     NativeStore, StoreOptions,
     position::{journal_name, journal_number},
+    segment::{Found, SegmentWriter, segment_name, walk},
+    vfs::Disk,
 };
 
 /// Appends `count` entries of 100 octets to each of two logs, and waits until they are on disk.
@@ -53,6 +57,42 @@ async fn older_files_become_segments_and_all_of_it_is_still_read() {
         assert_eq!(store.bounds(log(1)).await.unwrap().octets, 100_000);
         store.close().await.unwrap();
     }
+}
+
+#[test]
+fn a_segment_is_written_in_whole_pieces() {
+    const PIECE: usize = 1024 * 1024;
+    let (disk, body) = (SimDisk::default(), vec![7; PIECE * 3 / 5]);
+    let mut segment = SegmentWriter::create(&disk, 1).unwrap();
+    segment.begin(log(1), 1);
+    for n in 0..10 {
+        let entry = Entry {
+            base_offset: Offset(n),
+            appended: Millis(1),
+            leader_epoch: 0,
+            draft: Draft::single(Format::NATIVE, body.clone().into()),
+        };
+        let mut head = BytesMut::new();
+        EntryHead::encode(&entry, Flags::NONE, &mut head);
+        segment.entry(&head, entry.body(), &entry).unwrap();
+    }
+    segment.end().unwrap();
+    let runs = segment.finish().unwrap();
+    let octets = disk.octets(&segment_name(1)).len();
+    let syncs = 1;
+    assert_eq!(disk.steps() - syncs, octets.div_ceil(PIECE) as u64);
+    let file = disk.open(&segment_name(1)).unwrap();
+    let mut walk = walk(&*file, &runs[0].1, Offset::ZERO).unwrap();
+    for n in 0..10 {
+        let Some(Found::Entry(entry)) = walk.next().unwrap() else {
+            panic!("entry {n} is not there");
+        };
+        assert_eq!(
+            (entry.base_offset, &entry.body()[..]),
+            (Offset(n), &body[..])
+        );
+    }
+    assert!(walk.next().unwrap().is_none());
 }
 
 #[tokio::test]

@@ -217,6 +217,11 @@ impl SimDisk {
             .count()
     }
 
+    /// Writes, syncs and removals so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.0.state.lock().steps
+    }
+
     /// How often a file was synced, if it is there or was.
     pub(super) fn syncs(&self, name: &str) -> u64 {
         self.0.state.lock().syncs.get(name).copied().unwrap_or(0)
