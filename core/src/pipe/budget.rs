@@ -4,6 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::message::Message;
+
+/// Bytes that a message takes besides its own, about: itself, its place in the order, its confirm.
+pub(super) const EACH: usize = 2_048;
+
+/// What `message` counts for: small ones take far more memory than their payloads.
+pub(super) fn cost(message: &Message) -> usize {
+    message.size() + EACH
+}
+
 /// Bytes received and not settled yet. The reader waits while they reach the limit.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -33,7 +43,7 @@ impl Budget {
         }
     }
 
-    /// Counts what came in; it may overshoot by a message.
+    /// Counts what came in; it may overshoot by a batch.
     pub(super) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::AcqRel);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::cost;
 use crate::{
     driver::{Incoming, Outcome, ReceiptToken, Transform},
     error::{Error, ErrorKind, Result},
@@ -25,7 +26,7 @@ impl Job {
     pub(super) fn new(batch: Vec<Incoming>, keep_originals: bool) -> Self {
         let pieces = batch.into_iter().map(|incoming| Piece {
             receipt: incoming.receipt,
-            bytes: incoming.message.size(),
+            bytes: cost(&incoming.message),
             original: keep_originals.then(|| incoming.message.clone()),
             outcome: Outcome::One(incoming.message),
         });

@@ -1,11 +1,15 @@
 //! Takes from the source as far as the memory budget goes.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{budget::Budget, counts::Counts, settings::Limits};
+use super::{
+    budget::{Budget, EACH, cost},
+    counts::Counts,
+    settings::Limits,
+};
 use crate::{
     driver::{Consumer, Incoming, ReceiveLimit},
     error::{ErrorKind, Result},
@@ -24,7 +28,9 @@ pub(super) async fn read(
     loop {
         let receive = async {
             let bytes = budget.free().await;
-            let messages = limits.batch;
+            let messages = limits
+                .batch
+                .min(NonZeroUsize::MIN.saturating_add(bytes / EACH));
             consumer.receive(ReceiveLimit { messages, bytes }).await
         };
         let received = tokio::select! {
@@ -46,7 +52,7 @@ pub(super) async fn read(
         counts
             .redelivered
             .add(batch.iter().filter(|i| i.attempts > 0).count());
-        budget.take(batch.iter().map(|incoming| incoming.message.size()).sum());
+        budget.take(batch.iter().map(|incoming| cost(&incoming.message)).sum());
         if out.send(batch).await.is_err() {
             return (consumer, Ok(()));
         }

@@ -42,7 +42,8 @@ pub enum FirstOpen {
 /// A pipe's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes received and not settled yet; exceeded by at most one message.
+    /// Bytes received and not settled yet, with 2 KiB for each message besides its own: about what it
+    /// takes in memory. Exceeded by at most one batch.
     pub bytes: usize,
     /// Messages in one batch.
     pub batch: NonZeroUsize,
