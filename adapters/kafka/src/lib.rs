@@ -5,4 +5,4 @@ pub mod client;
 pub mod codec;
 mod frontend;
 
-pub use frontend::{KafkaFrontend, KafkaOptions};
+pub use frontend::{AutoCreate, KafkaFrontend, KafkaOptions};

@@ -1,4 +1,4 @@
-//! `[kafka]`: what Kafka's broker has as `num.partitions` and `group.*`.
+//! `[kafka]`: what Kafka's broker has as `num.partitions`, `auto.create.topics.enable` and `group.*`.
 
 use std::{collections::BTreeMap, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -11,6 +11,8 @@ use super::{Problem, document::Document, top};
 pub struct KafkaConfig {
     /// Partitions of a topic that a client brings into being without a number; else 1.
     pub num_partitions: Option<NonZeroU32>,
+    /// Whether a topic that a client names comes into being; else it does.
+    pub auto_create_topics: Option<bool>,
     /// How long the first rebalance of an empty group waits for more members; else not at all.
     pub group_initial_rebalance_delay: Option<Duration>,
     /// The shortest session timeout that a group's member may ask for; else 6 s.
@@ -33,6 +35,13 @@ pub(super) fn read(
                 let number = number.map_err(wrong);
                 let problem = |message| document.problem(&top("kafka").key(&key), message);
                 kafka.num_partitions = Some(number.map_err(problem)?);
+                continue;
+            }
+            "auto_create_topics" => {
+                let wrong = |_| format!("`{text}` is neither true nor false");
+                let said = bool::from_str(&text).map_err(wrong);
+                let problem = |message| document.problem(&top("kafka").key(&key), message);
+                kafka.auto_create_topics = Some(said.map_err(problem)?);
                 continue;
             }
             "group_initial_rebalance_delay" => &mut kafka.group_initial_rebalance_delay,

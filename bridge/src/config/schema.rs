@@ -31,6 +31,7 @@ const LISTEN: &[(&str, Shape)] = &[
 
 const KAFKA: &[(&str, Shape)] = &[
     ("num_partitions", Shape::Value),
+    ("auto_create_topics", Shape::Value),
     ("group_initial_rebalance_delay", Shape::Value),
     ("group_min_session_timeout", Shape::Value),
     ("group_max_session_timeout", Shape::Value),

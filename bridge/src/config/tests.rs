@@ -128,9 +128,10 @@ fn the_environment_wins_over_the_file_and_its_unknown_listeners_are_refused() {
 
 #[test]
 fn the_kafka_frontend_is_set_as_kafkas_broker_is() {
-    let text = "[kafka]\nnum_partitions = 3\ngroup_initial_rebalance_delay = \"3s\"\ngroup_min_session_timeout = \"1s\"\n";
+    let text = "[kafka]\nnum_partitions = 3\nauto_create_topics = false\ngroup_initial_rebalance_delay = \"3s\"\ngroup_min_session_timeout = \"1s\"\n";
     let expected = KafkaConfig {
         num_partitions: std::num::NonZeroU32::new(3),
+        auto_create_topics: Some(false),
         group_initial_rebalance_delay: Some(Duration::from_secs(3)),
         group_min_session_timeout: Some(Duration::from_secs(1)),
         group_max_session_timeout: None,
@@ -140,6 +141,10 @@ fn the_kafka_frontend_is_set_as_kafkas_broker_is() {
         (
             "num_partitions = 0",
             "a.toml:2: `0` is no number of partitions; write 1 or more",
+        ),
+        (
+            "auto_create_topics = 1",
+            "a.toml:2: `1` is neither true nor false",
         ),
         (
             "group_min_session_timeout = \"1h\"",

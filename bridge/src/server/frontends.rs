@@ -37,6 +37,9 @@ fn kafka(settings: &ServerBuilder) -> standpipe_kafka::KafkaFrontend {
         *place = said.unwrap_or(*place);
     };
     options.num_partitions = said.num_partitions.unwrap_or(options.num_partitions);
+    if said.auto_create_topics == Some(false) {
+        options.auto_create = standpipe_kafka::AutoCreate::Off;
+    }
     let groups = &mut options.groups;
     take(
         &mut groups.initial_rebalance_delay,

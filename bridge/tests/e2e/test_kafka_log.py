@@ -26,6 +26,24 @@ def test_every_codec_comes_back_as_it_went(bootstrap, topic, codec, idempotent):
     assert [m.offset() for m in got] == list(range(len(sent)))
 
 
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+@pytest.mark.parametrize("kept", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_a_topic_that_names_a_compression_takes_every_codec(bootstrap, name, codec, kept):
+    create_topic(bootstrap, name, **{"compression.type": kept})
+    sent = [{"value": b"payload %d " % i * 20, "key": b"k%d" % (i % 7)} for i in range(2_000)]
+    acked(produce(bootstrap, name, sent, **{"compression.type": codec}))
+    got = read(bootstrap, name, len(sent))
+    assert [(m.value(), m.key()) for m in got] == [(s["value"], s["key"]) for s in sent]
+
+
+def test_only_those_without_a_key_are_at_fault_on_a_compacted_topic(bootstrap, name):
+    create_topic(bootstrap, name, **{"cleanup.policy": "compact"})
+    sent = [{"value": b"a", "key": b"k"}, {"value": b"b"}, {"value": b"c", "key": b"k"}, {"value": b"d"}]
+    reports = produce(bootstrap, name, sent, **{"linger.ms": 1_000})
+    beside, at_fault = KafkaError._INVALID_DIFFERENT_RECORD, KafkaError.INVALID_RECORD
+    assert [error.code() for error, _ in reports] == [beside, at_fault, beside, at_fault]
+
+
 def test_headers_keep_order_duplicates_null_empty_and_bytes(bootstrap, topic):
     headers = [("b", b"1"), ("a", b""), ("b", None), ("ü", bytes([0xff, 0xfe])), ("a", b"2"), ("", b"no name")]
     acked(produce(bootstrap, topic, [{"value": b"x", "headers": headers}]))

@@ -95,6 +95,11 @@ impl Topic {
         self.spec.read().message_bytes
     }
 
+    /// What a protocol noted on it under that name.
+    pub fn note(&self, name: &str) -> Option<String> {
+        self.spec.read().notes.get(name).cloned()
+    }
+
     /// How long it exists.
     pub fn lifetime(&self) -> Lifetime {
         self.spec.read().lifetime

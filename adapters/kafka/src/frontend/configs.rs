@@ -8,6 +8,7 @@ use standpipe_core::{
 };
 
 use super::{
+    AutoCreate,
     failure::Failure,
     names,
     service::{Client, NAMESPACE, NODE},
@@ -161,11 +162,12 @@ fn of_broker(client: &Client) -> Vec<Setting> {
     let mut retention = defaults.filter(|setting| setting.name == "retention.ms");
     let retention = retention.next().map(|setting| setting.value);
     let (groups, usual) = (&options.groups, group::Options::default());
+    let auto_create = options.auto_create == AutoCreate::On;
     let millis = |time: std::time::Duration| time.as_millis().to_string();
     #[rustfmt::skip]
     let all = [
         ("advertised.listeners", listener, settings::STRING, false),
-        ("auto.create.topics.enable", "true".into(), settings::BOOL, true),
+        ("auto.create.topics.enable", auto_create.to_string(), settings::BOOL, auto_create),
         ("broker.id", NODE.to_string(), settings::INT, false),
         ("default.replication.factor", "1".into(), settings::INT, true),
         ("group.initial.rebalance.delay.ms", millis(groups.initial_rebalance_delay), settings::INT,

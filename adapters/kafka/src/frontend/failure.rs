@@ -64,6 +64,7 @@ pub(super) fn batch_failure(bad: BadBatch) -> Failure {
             let message = format!("compression {number} is not known");
             (ErrorCode::UnsupportedCompressionType, message)
         }
+        BadBatch::TooLarge(message) => (ErrorCode::MessageTooLarge, message),
         BadBatch::Transactional => {
             let message = "transactions are not implemented";
             (

@@ -26,15 +26,15 @@ const LATEST_TIERED: i64 = -5;
 /// An offset, the time of its message where it was found by time, and its leader epoch.
 type Found = (Offset, Option<Millis>, u32);
 
-/// The offsets asked for. The latest count what was answered before: with `acks=1` that may come
-/// before the sync that makes it visible.
+/// The offsets asked for. The latest, and those by time, count what was answered before: with
+/// `acks=1` that may come before the sync that makes it visible.
 pub(super) async fn answer(
     client: &Client,
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
     let broker = client.broker();
-    visible::settled(latest(broker, &request)).await;
+    visible::settled(with_what_is_new(broker, &request)).await;
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = names::topic(broker, &asked.name);
@@ -53,16 +53,20 @@ pub(super) async fn answer(
     }
 }
 
-/// The partitions whose latest offset is asked for.
-fn latest(broker: &Broker, request: &ListOffsetsRequest) -> Vec<(Arc<Topic>, PartitionId)> {
+/// The partitions of whose end something is asked: all but those whose start is.
+fn with_what_is_new(
+    broker: &Broker,
+    request: &ListOffsetsRequest,
+) -> Vec<(Arc<Topic>, PartitionId)> {
     let mut partitions = Vec::new();
     for asked in &request.topics {
         let Some(topic) = names::topic(broker, &asked.name) else {
             continue;
         };
-        let latest = asked.partitions.iter();
-        let latest = latest.filter(|one| one.timestamp == LATEST);
-        partitions.extend(latest.map(|one| {
+        let of_their_start = [EARLIEST, EARLIEST_LOCAL, LATEST_TIERED];
+        let of_their_end = asked.partitions.iter();
+        let of_their_end = of_their_end.filter(|one| !of_their_start.contains(&one.timestamp));
+        partitions.extend(of_their_end.map(|one| {
             let number = PartitionId(one.partition_index.cast_unsigned());
             (topic.clone(), number)
         }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use standpipe_core::{ErrorKind, broker::Topic};
 
 use super::{
-    epochs,
+    AutoCreate, epochs,
     failure::code_of,
     names, operations,
     service::{Client, NAMESPACE, NODE},
@@ -22,12 +22,14 @@ use crate::codec::{
 const NULL_NAME: i16 = 12;
 
 /// The broker, and the topics asked for; those that are missing come into being where the client
-/// allows it.
+/// and the broker allow it.
 pub(super) async fn answer(
     client: &Client,
     request: MetadataRequest,
     version: i16,
 ) -> MetadataResponse {
+    let may_create =
+        request.allow_auto_topic_creation && client.service.options().auto_create == AutoCreate::On;
     let asked = request
         .topics
         .filter(|topics| version > 0 || !topics.is_empty());
@@ -39,7 +41,7 @@ pub(super) async fn answer(
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {
-                topics.push(find(client, one, request.allow_auto_topic_creation, version).await);
+                topics.push(find(client, one, may_create, version).await);
             }
             topics
         }

@@ -30,6 +30,7 @@ mod operations;
 mod options;
 mod pages;
 mod partitions;
+mod prepare;
 mod produce;
 mod producer_id;
 mod producers;
@@ -38,6 +39,7 @@ mod service;
 mod settings;
 mod topics;
 mod visible;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +51,7 @@ use standpipe_core::{Result, broker::Broker, frontend::Frontend};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use options::KafkaOptions;
+pub use options::{AutoCreate, KafkaOptions};
 use service::Service;
 
 /// Connections at once; further ones wait to be accepted.

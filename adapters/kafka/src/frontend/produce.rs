@@ -11,8 +11,9 @@ use standpipe_core::{
 
 use super::{
     dispatch::{Answer, later},
-    failure::{Failure, append_failure, batch_failure, failure_of},
+    failure::{Failure, append_failure, failure_of},
     names,
+    prepare::{Refused, prepare},
     service::Client,
 };
 use crate::codec::{
@@ -22,7 +23,6 @@ use crate::codec::{
     },
     error_code::ErrorCode,
     header::RequestHeader,
-    records::{check, split},
 };
 
 /// The first version that carries batches of magic 2.
@@ -31,7 +31,7 @@ const BATCHES: i16 = 3;
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A batch that has its place, or not.
-type Placed = Result<(Appended, i64), Failure>;
+type Placed = Result<(Appended, i64), Refused>;
 
 /// Appends the batches of a request.
 ///
@@ -50,7 +50,7 @@ pub(super) async fn begin(
         for partition in topic.partitions {
             let index = partition.index;
             let placed = match &refused {
-                Some(failure) => Err(failure.clone()),
+                Some(failure) => Err(failure.clone().into()),
                 None => append(client, &topic.name, partition, request.acks).await,
             };
             partitions.push((index, placed));
@@ -62,7 +62,8 @@ pub(super) async fn begin(
     }
     let all = topics.into_iter().flat_map(|(_, partitions)| partitions);
     let failure = all.filter_map(|(_, placed)| placed.err()).next();
-    failure.map_or(Ok(Answer::Nothing), |(code, message)| {
+    failure.map_or(Ok(Answer::Nothing), |refused| {
+        let (code, message) = refused.failure;
         Err(Malformed(format!("{code:?} without acks: {message}")))
     })
 }
@@ -93,17 +94,13 @@ async fn append(client: &Client, topic: &str, partition: PartitionProduce, acks:
     let start = topic.bounds(number).map_err(|_| missing())?.start;
     let records = partition.records.unwrap_or_default();
     check_size(client, &records)?;
-    let draft = check(&records).map_err(batch_failure)?;
-    let admission = broker.admit(records.len()).await;
-    let pieces = match topic.retention().compaction() {
-        Some(_) => split(&draft),
-        None => Vec::new(),
-    };
+    let prepared = prepare(client.service.workers(), &topic, &records).await?;
+    let admission = broker.admit(prepared.draft.body.len()).await;
     let append = Append {
         topic: &topic,
         partition: number,
-        draft,
-        pieces,
+        draft: prepared.draft,
+        pieces: prepared.pieces,
         durability: durability(acks),
         admission: admission.map_err(|error| failure_of(&error))?,
     };
@@ -147,11 +144,10 @@ async fn produced(index: i32, placed: Placed, wait: Duration) -> PartitionProduc
     let outcome = match placed {
         Ok((appended, start)) => {
             let base = appended.base_offset.0.cast_signed();
-            confirm(appended.confirm, wait)
-                .await
-                .map(|()| (base, start))
+            let confirmed = confirm(appended.confirm, wait).await;
+            confirmed.map(|()| (base, start)).map_err(Refused::from)
         }
-        Err(failure) => Err(failure),
+        Err(refused) => Err(refused),
     };
     match outcome {
         Ok((base_offset, log_start_offset)) => PartitionProduced {
@@ -160,11 +156,13 @@ async fn produced(index: i32, placed: Placed, wait: Duration) -> PartitionProduc
             log_start_offset,
             ..Default::default()
         },
-        Err((code, message)) => {
+        Err(refused) => {
+            let (code, message) = refused.failure;
             tracing::debug!(?code, %message, "a batch was refused");
             PartitionProduced {
                 index,
                 error_code: code.number(),
+                record_errors: refused.records,
                 error_message: Some(message),
                 ..Default::default()
             }

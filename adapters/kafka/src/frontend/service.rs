@@ -9,7 +9,7 @@ use standpipe_core::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake};
+use super::{KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake, workers::Workers};
 use crate::codec::api::metadata::BrokerNode;
 
 /// The number of the only broker.
@@ -25,6 +25,7 @@ pub(super) struct Service {
     cluster_id: String,
     settings: KafkaFrontend,
     intake: Intake,
+    workers: Workers,
 }
 
 impl Service {
@@ -42,6 +43,7 @@ impl Service {
             cluster_id,
             settings,
             intake: Intake::default(),
+            workers: Workers::default(),
         })
     }
 
@@ -68,6 +70,11 @@ impl Service {
     /// Room for requests that are being received.
     pub(super) fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// Who does what would hold up other connections.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 }
 

@@ -26,12 +26,14 @@ pub(crate) enum BadBatch {
     OldFormat,
     /// A compression that is not known.
     Compression(i16),
+    /// More comes out of it than any reader takes.
+    TooLarge(String),
     /// Part of a transaction.
     Transactional,
 }
 
 /// The entry of a producer's batch: exactly one, not a control batch, and not of a transaction.
-/// Records are neither decompressed nor read.
+/// Its records are neither decompressed nor read: see [`super::Survey`].
 ///
 /// # Errors
 /// See [`BadBatch`].

@@ -10,6 +10,8 @@ pub(super) const LIMIT: usize = 64 << 20;
 /// The octets that begin snappy as Java's producers frame it (xerial's snappy-java).
 const XERIAL: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER: usize = 16;
+/// How many octets come out of one, usually at most: room that is taken at once.
+const USUAL_RATIO: usize = 4;
 /// zstd windows above 2^27 octets are refused: memory is taken before anything comes out.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
@@ -36,27 +38,46 @@ impl Compression {
         })
     }
 
+    /// Its number in a batch's attributes.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
+
     /// Decompresses to at most `limit` octets.
     ///
     /// # Errors
-    /// Where the octets are not what they should be, or more than `limit` come out.
+    /// Where the octets are not what they should be; `FileTooLarge` where more than `limit` come out.
     pub(super) fn decompress(self, packed: &Bytes, limit: usize) -> io::Result<Bytes> {
         match self {
             Self::None => Ok(packed.clone()),
-            Self::Gzip => read_up_to(flate2::read::MultiGzDecoder::new(&packed[..]), limit),
+            Self::Gzip => read_up_to(
+                flate2::read::MultiGzDecoder::new(&packed[..]),
+                packed.len(),
+                limit,
+            ),
             Self::Snappy => snappy(packed, limit),
-            Self::Lz4 => read_up_to(lz4_flex::frame::FrameDecoder::new(&packed[..]), limit),
+            Self::Lz4 => read_up_to(
+                lz4_flex::frame::FrameDecoder::new(&packed[..]),
+                packed.len(),
+                limit,
+            ),
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(&packed[..])?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-                read_up_to(decoder, limit)
+                read_up_to(decoder, packed.len(), limit)
             }
         }
     }
 }
 
-fn read_up_to(reader: impl Read, limit: usize) -> io::Result<Bytes> {
-    let mut out = Vec::new();
+fn read_up_to(reader: impl Read, packed: usize, limit: usize) -> io::Result<Bytes> {
+    let mut out = Vec::with_capacity(packed.saturating_mul(USUAL_RATIO).min(limit));
     reader.take(limit as u64 + 1).read_to_end(&mut out)?;
     if out.len() > limit {
         return Err(too_large(limit));
@@ -100,9 +121,8 @@ fn unpack_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> io::Result<()>
 }
 
 fn too_large(limit: usize) -> io::Error {
-    io::Error::other(format!(
-        "the batch decompresses to more than {limit} octets"
-    ))
+    let message = format!("the batch decompresses to more than {limit} octets");
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
 fn cut_short() -> io::Error {

@@ -9,7 +9,9 @@ mod header;
 mod mapping;
 mod patch;
 mod record;
+mod repack;
 mod split;
+mod survey;
 mod varint;
 
 #[cfg(test)]
@@ -21,4 +23,6 @@ pub use codec::KafkaCodec;
 pub(crate) use mapping::{message_of, record_of};
 pub(crate) use patch::put_patched;
 pub(crate) use record::Record;
+pub(crate) use repack::{Packing, repack};
 pub(crate) use split::split;
+pub(crate) use survey::Survey;

@@ -1,3 +1,5 @@
+mod survey;
+
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use standpipe_core::{

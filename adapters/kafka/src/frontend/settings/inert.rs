@@ -35,10 +35,8 @@ const INT_MAX: i64 = i32::MAX as i64;
 
 /// Kafka's own defaults and ranges.
 #[rustfmt::skip]
-const ALL: [Inert; 14] = [
-    inert("compression.gzip.level", INT, "-1", Between(-1, 9)),
+const ALL: [Inert; 12] = [
     inert("compression.lz4.level", INT, "9", Between(1, 17)),
-    inert("compression.zstd.level", INT, "3", Between(-131_072, 22)),
     inert("file.delete.delay.ms", LONG, "60000", Between(0, i64::MAX)),
     inert("follower.replication.throttled.replicas", LIST, "", Replicas),
     inert("index.interval.bytes", INT, "4096", Between(0, INT_MAX)),

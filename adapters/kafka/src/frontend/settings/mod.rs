@@ -1,12 +1,14 @@
 //! Settings of topics under Kafka's names: those that act, those that tune nothing here, and those that
 //! hold always.
 
+mod compression;
 mod inert;
 mod retention;
 mod synonyms;
 
 use standpipe_core::broker::{Limits, TopicSpec};
 
+pub(super) use compression::packing;
 pub(super) use synonyms::at_broker;
 
 use super::failure::Failure;
@@ -25,11 +27,10 @@ const MESSAGE_BYTES: &str = "max.message.bytes";
 const NEVER: &str = "9223372036854775807";
 
 /// What holds always: its value can be named, and no other. Accepting another would promise what is
-/// not done: a sync before `acks=1` is answered, copies on other brokers, another compression or
-/// timestamp than the producer's, records refused for their time, tiers.
+/// not done: a sync before `acks=1` is answered, copies on other brokers, another timestamp than the
+/// producer's, records refused for their time, tiers.
 #[rustfmt::skip]
-const FIXED: [(&str, &str, i8); 14] = [
-    ("compression.type", "producer", STRING),
+const FIXED: [(&str, &str, i8); 13] = [
     ("flush.messages", NEVER, LONG),
     ("flush.ms", NEVER, LONG),
     ("local.retention.bytes", "-2", LONG),
@@ -78,7 +79,8 @@ pub(super) fn of_topic(spec: &TopicSpec, limits: &Limits) -> Vec<Setting> {
         kind: INT,
         is_fixed: false,
     };
-    let all = retention::all(spec).chain(inert::all(spec)).chain(fixed);
+    let all = retention::all(spec).chain(compression::all(spec));
+    let all = all.chain(inert::all(spec)).chain(fixed);
     let mut all: Vec<_> = all.chain([size]).collect();
     all.sort_unstable_by_key(|setting| setting.name);
     all
@@ -105,6 +107,9 @@ pub(super) fn set(
     }
     if name == MESSAGE_BYTES {
         return set_message_bytes(spec, limits, value).map_err(|possible| refused(&possible));
+    }
+    if compression::is_one(name) {
+        return compression::set(spec, name, value).map_err(refused);
     }
     if let Some(inert) = inert::find(name) {
         return inert
@@ -135,6 +140,8 @@ pub(super) fn reset(spec: &mut TopicSpec, limits: &Limits, name: &str) -> Result
         retention::reset(spec, name);
     } else if name == MESSAGE_BYTES {
         spec.message_bytes = None;
+    } else if compression::is_one(name) {
+        spec.notes.remove(name);
     } else if let Some(inert) = inert::find(name) {
         inert.reset(spec);
     } else {

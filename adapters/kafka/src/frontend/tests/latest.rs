@@ -10,25 +10,42 @@ async fn produced_at_once(socket: &mut TcpStream) {
     assert_eq!(answer.responses[0].partitions[0].error_code, 0);
 }
 
-#[tokio::test]
-async fn the_latest_offset_counts_what_was_answered_before_its_sync() {
-    let served = served().await;
-    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
-    let mut socket = TcpStream::connect(served.address).await.unwrap();
+async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
     let asked = ListOffsetsRequest {
         topics: vec![ListTopic {
             name: "t".into(),
             partitions: vec![ListPartition {
-                timestamp: -1,
+                timestamp,
                 ..Default::default()
             }],
         }],
         ..Default::default()
     };
+    let told: ListOffsetsResponse = ask(socket, ApiKey::ListOffsets, 9, &asked).await;
+    told.topics[0].partitions[0].offset
+}
+
+#[tokio::test]
+async fn the_latest_offset_counts_what_was_answered_before_its_sync() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
     for count in 1..=20 {
         produced_at_once(&mut socket).await;
-        let told: ListOffsetsResponse = ask(&mut socket, ApiKey::ListOffsets, 9, &asked).await;
-        assert_eq!(told.topics[0].partitions[0].offset, count);
+        assert_eq!(listed(&mut socket, -1).await, count);
+    }
+}
+
+/// By its time, and as the one with the largest (KIP-734); the batches are from the times 1000 and on.
+#[tokio::test]
+async fn an_offset_by_time_counts_it_too() {
+    for timestamp in [1000, -3] {
+        let served = served().await;
+        served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+        let mut socket = TcpStream::connect(served.address).await.unwrap();
+        assert_eq!(listed(&mut socket, timestamp).await, -1);
+        produced_at_once(&mut socket).await;
+        assert_eq!(listed(&mut socket, timestamp).await, 0, "at {timestamp}");
     }
 }
 

@@ -6,6 +6,7 @@ mod holes;
 mod latest;
 mod offsets;
 mod partitions;
+mod records;
 mod retention;
 mod sessions;
 mod settings;
@@ -29,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{KafkaFrontend, service::NAMESPACE};
+use super::{AutoCreate, KafkaFrontend, KafkaOptions, service::NAMESPACE};
 use crate::codec::{
     Reader, Wire, Writer,
     api::{ApiKey, api_versions::*, fetch::*, list_offsets::*, metadata::*, produce::*},
@@ -51,6 +52,10 @@ impl Drop for Served {
 }
 
 async fn served() -> Served {
+    served_with(KafkaOptions::default()).await
+}
+
+async fn served_with(options: KafkaOptions) -> Served {
     let mut codecs = Codecs::default();
     crate::codec::register(&mut codecs);
     let store = Arc::new(MemoryStore::new());
@@ -60,7 +65,7 @@ async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let frontend = Arc::new(KafkaFrontend::new());
+    let frontend = Arc::new(KafkaFrontend::new().options(options));
     tokio::spawn(frontend.serve(listener, broker.clone(), stop.clone()));
     Served {
         broker,
@@ -309,6 +314,30 @@ async fn metadata_creates_what_is_missing_only_where_allowed() {
         assert_eq!(said.topics[0].error_code, code.number(), "{name} {allow}");
         assert_eq!(said.brokers[0].port, i32::from(served.address.port()));
     }
+}
+
+#[tokio::test]
+async fn no_topic_comes_into_being_where_the_broker_does_not_allow_it() {
+    let options = KafkaOptions {
+        auto_create: AutoCreate::Off,
+        ..KafkaOptions::default()
+    };
+    let served = served_with(options).await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let asked = MetadataRequest {
+        topics: Some(vec![TopicAsked {
+            name: Some("new".into()),
+            ..Default::default()
+        }]),
+        allow_auto_topic_creation: true,
+        ..Default::default()
+    };
+    let said: MetadataResponse = ask(&mut socket, ApiKey::Metadata, 12, &asked).await;
+    let expected = ErrorCode::UnknownTopicOrPartition.number();
+    assert_eq!(said.topics[0].error_code, expected);
+    retention::create(&mut socket, "new", &[]).await;
+    let said: MetadataResponse = ask(&mut socket, ApiKey::Metadata, 12, &asked).await;
+    assert_eq!(said.topics[0].error_code, 0);
 }
 
 /// Whether the frontend closes the connection once this was sent.

@@ -275,7 +275,10 @@ async fn a_record_without_a_key_is_refused_with_its_whole_batch() {
     let refused = produced(&mut socket, "t", batch_of(&[keyed.clone(), keyless])).await;
     assert_eq!(refused.error_code, ErrorCode::InvalidRecord.number());
     let message = refused.error_message.unwrap();
-    assert!(message.contains("message 1 has no key"), "{message}");
+    assert!(
+        message.contains("record 1 of the batch has no key"),
+        "{message}"
+    );
     let taken = produced(&mut socket, "t", batch_of(&[keyed])).await;
     assert_eq!((taken.error_code, taken.base_offset), (0, 0));
 }

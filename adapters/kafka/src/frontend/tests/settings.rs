@@ -90,7 +90,6 @@ async fn what_would_be_believed_in_and_is_not_done_is_refused() {
     let served = served().await;
     let mut socket = TcpStream::connect(served.address).await.unwrap();
     for (name, value, only) in [
-        ("compression.type", "gzip", "producer"),
         ("flush.messages", "1", "9223372036854775807"),
         ("max.compaction.lag.ms", "1000", "9223372036854775807"),
         ("message.timestamp.type", "LogAppendTime", "CreateTime"),

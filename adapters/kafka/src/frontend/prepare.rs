@@ -1,0 +1,113 @@
+//! From a producer's batch to what is appended of it.
+
+use bytes::Bytes;
+use standpipe_core::{broker::Topic, entry::Draft};
+
+use super::{
+    failure::{Failure, batch_failure},
+    settings,
+    workers::Workers,
+};
+use crate::codec::{
+    api::produce::RecordError,
+    error_code::ErrorCode,
+    records::{Packing, Survey, check, repack, split},
+};
+
+/// Batches up to this size are read where their request is; larger ones hold up nobody else.
+const AT_ONCE: usize = 256 << 10;
+/// Records that an answer names at most, of those that were refused.
+const NAMED: usize = 4096;
+
+/// What is appended of a batch.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The batch.
+    pub(super) draft: Draft,
+    /// Its records by themselves, where they are kept so.
+    pub(super) pieces: Vec<Draft>,
+}
+
+/// Why a batch is not appended, and which of its records are at fault, where it is some of them.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    pub(super) failure: Failure,
+    pub(super) records: Vec<RecordError>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        let records = Vec::new();
+        Self { failure, records }
+    }
+}
+
+/// What a topic makes of a batch.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    AsProduced,
+    Packed(Packing),
+    ByKey,
+}
+
+/// Checks a batch and its records, and brings it into the form that its topic keeps.
+///
+/// # Errors
+/// As Kafka's broker refuses batches, with INVALID_RECORD for all that does not read.
+pub(super) async fn prepare(
+    workers: &Workers,
+    topic: &Topic,
+    records: &Bytes,
+) -> Result<Prepared, Refused> {
+    let draft = check(records).map_err(batch_failure)?;
+    let kept = match (topic.retention().compaction(), settings::packing(topic)) {
+        (Some(_), _) => Kept::ByKey,
+        (None, Some(packing)) => Kept::Packed(packing),
+        (None, None) => Kept::AsProduced,
+    };
+    if draft.body.len() <= AT_ONCE && !matches!(kept, Kept::Packed(_)) {
+        return bring(draft, kept);
+    }
+    let working = workers.run(move || bring(draft, kept));
+    working.await.unwrap_or_else(|error| Err(lost(&error)))
+}
+
+fn bring(draft: Draft, kept: Kept) -> Result<Prepared, Refused> {
+    let survey = Survey::of(&draft).map_err(batch_failure)?;
+    let (draft, pieces) = match kept {
+        Kept::AsProduced => (draft, Vec::new()),
+        Kept::Packed(packing) => {
+            let packed = repack(draft, &survey, packing);
+            (packed.map_err(|error| lost(&error))?, Vec::new())
+        }
+        Kept::ByKey => {
+            check_keys(&survey)?;
+            let pieces = split(&draft);
+            (draft, pieces)
+        }
+    };
+    Ok(Prepared { draft, pieces })
+}
+
+/// A compacted topic must know the key of each record (KIP-467 names those that have none).
+fn check_keys(survey: &Survey) -> Result<(), Refused> {
+    let records: Vec<_> = survey
+        .keyless()
+        .take(NAMED)
+        .map(|batch_index| RecordError {
+            batch_index,
+            message: Some("no key, and the topic is compacted".into()),
+        })
+        .collect();
+    let Some(first) = records.first() else {
+        return Ok(());
+    };
+    let first = first.batch_index;
+    let message = format!("the topic is compacted, and record {first} of the batch has no key");
+    let failure = (ErrorCode::InvalidRecord, message);
+    Err(Refused { failure, records })
+}
+
+fn lost(error: &dyn std::error::Error) -> Refused {
+    (ErrorCode::UnknownServerError, error.to_string()).into()
+}
