@@ -161,8 +161,13 @@ impl Credit {
         })
     }
 
+    /// Wakes all who wait, each time another first: the same would else take the room each time.
     fn notify(&self) {
-        self.wake.lock().iter().for_each(|pump| pump.notify_one());
+        let mut wake = self.wake.lock();
+        wake.iter().for_each(|pump| pump.notify_one());
+        if !wake.is_empty() {
+            wake.rotate_left(1);
+        }
     }
 }
 

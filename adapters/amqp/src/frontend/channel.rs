@@ -39,6 +39,9 @@ pub(super) struct Shared {
     pub(super) cancel_notify: bool,
     pub(super) unacked: Mutex<Unacked>,
     pub(super) consumers: Mutex<HashMap<Text, Consumer>>,
+    /// Held while the channel deletes a queue: its consumers are told of that after its answer, as in
+    /// RabbitMQ. amqplib closes the channel when they are, and misses the answer.
+    pub(super) deleting: tokio::sync::Mutex<()>,
 }
 
 /// An open channel.

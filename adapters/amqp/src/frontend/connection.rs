@@ -362,6 +362,7 @@ impl Connection {
             cancel_notify: self.agreed.cancel_notify,
             unacked: Mutex::default(),
             consumers: Mutex::default(),
+            deleting: tokio::sync::Mutex::default(),
         };
         let channel = Channel::new((&self.broker, &self.replies), self.owner, shared);
         self.channels.insert(id, Slot::Open(Box::new(channel)));

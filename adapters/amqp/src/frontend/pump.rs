@@ -38,7 +38,7 @@ impl Pump {
                 deliveries = next => deliveries,
             };
             let Some(deliveries) = deliveries else {
-                self.cancelled();
+                self.cancelled().await;
                 break;
             };
             self.deliver(attachment.subscription(), deliveries);
@@ -46,7 +46,8 @@ impl Pump {
         attachment.cancel().await;
     }
 
-    fn cancelled(&self) {
+    async fn cancelled(&self) {
+        drop(self.shared.deleting.lock().await);
         self.shared.consumers.lock().remove(&self.tag);
         if self.shared.cancel_notify {
             let cancel = Method::BasicCancel {

@@ -75,6 +75,8 @@ impl Channel {
                 nowait,
                 ..
             } => {
+                let shared = self.shared.clone();
+                let _answer_first = shared.deleting.lock().await;
                 let message_count = self.delete_queue(&queue, if_unused, if_empty).await?;
                 self.reply_unless(nowait, &Method::QueueDeleteOk { message_count })
                     .await

@@ -172,7 +172,12 @@ pub(crate) fn opening_with_channels(count: u8) -> Vec<u8> {
 
 /// The same of a client that understands `connection.blocked`.
 pub(crate) fn capable_opening(heartbeat: u8) -> Vec<u8> {
-    let properties = capable_of(b"connection.blocked");
+    opening_capable_of(b"connection.blocked", heartbeat)
+}
+
+/// The same of a client with one capability.
+pub(crate) fn opening_capable_of(capability: &[u8], heartbeat: u8) -> Vec<u8> {
+    let properties = capable_of(capability);
     let start_ok = start_ok_with(&properties, b"PLAIN", b"\0guest\0guest");
     opening_after(start_ok, heartbeat)
 }

@@ -100,3 +100,26 @@ async fn a_prefetch_of_consumers_lifts_that_of_the_channel() {
     delivered(&mut client).await;
     delivered(&mut client).await;
 }
+
+#[tokio::test]
+async fn the_channels_prefetch_goes_round_the_queues_that_wait_for_it() {
+    let server = Server::start().await;
+    let mut client = client(&server, b"qrs".map(declare).as_slice()).await;
+    let messages = [b"\x01q", b"\x01r", b"\x01s"].map(|key| publish_to(key, &[0, 0], b"x"));
+    client.send(&messages.concat().repeat(9)).await;
+    client.send(&qos(1, true)).await;
+    let consumers = [(b'q', b'a'), (b'r', b'b'), (b's', b'c')];
+    let consumers = consumers.map(|(queue, tag)| consume(queue, tag, false));
+    client.send(&consumers.concat()).await;
+    let mut served = Vec::new();
+    for tag in 1..=9 {
+        served.push(delivered(&mut client).await);
+        client.send(&ack(tag)).await;
+    }
+    for consumer in ['a', 'b', 'c'] {
+        assert!(
+            served.contains(&consumer),
+            "{consumer} is not in {served:?}"
+        );
+    }
+}

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use standpipe_core::broker::DEFAULT_NAMESPACE;
+use tokio::{task::yield_now, time::timeout};
 
 use crate::{
-    harness::{Raw, Server, declare, method, open_channel, opening, publish_persistent},
+    harness::{
+        Raw, Server, declare, method, open_channel, opening, opening_capable_of, publish_persistent,
+    },
     store::Gated,
 };
 
@@ -155,4 +158,28 @@ async fn a_publish_that_is_lost_without_confirms_ends_its_channel() {
     store.lose();
     let close = client.until(&[20, 40]).await;
     assert_eq!(close[..2], 541u16.to_be_bytes());
+}
+
+#[tokio::test]
+async fn who_deletes_a_queue_is_answered_before_its_consumers_are_told() {
+    let (store, server, _client) = held().await;
+    store.release();
+    let mut client = server.raw().await;
+    let opening = opening_capable_of(b"consumer_cancel_notify", 0);
+    let consume = method(1, 60, 20, b"\0\0\x01q\x01c\0\0\0\0\0");
+    let delete = method(1, 50, 40, b"\0\0\x01q\0");
+    client
+        .send(&[opening, open_channel(), consume].concat())
+        .await;
+    client.until(&[60, 21]).await;
+    store.hold();
+    client.send(&delete).await;
+    while server.broker.topic(DEFAULT_NAMESPACE, "q").is_some() {
+        yield_now().await;
+    }
+    // A round trip, in which the consumer's task finds its queue gone.
+    server.check_alive().await;
+    store.release();
+    assert_eq!(client.method().await.0, [50, 41], "queue.delete-ok");
+    assert_eq!(client.method().await.0, [60, 30], "basic.cancel");
 }
