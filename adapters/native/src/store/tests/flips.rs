@@ -38,7 +38,7 @@ async fn a_flipped_bit_anywhere_is_found_located_and_isolated() {
     let path = directory.path();
     let octets = number("FLIPS_MB", 3) * 1_000_000;
     let filled = Filled::new(path, octets).await;
-    let targets = Targets::of(path);
+    let targets = Targets::of(path, octets).await;
     let mut random = Random(number("FLIPS_SEED", 5));
     let mut tally = Tally::default();
     for _ in 0..number("FLIPS", 60) {

@@ -2,8 +2,14 @@
 
 use std::{fs, path::Path};
 
-use super::{filled::fs_names, sim::Random};
+use standpipe_core::store::Store;
+
+use super::{
+    filled::{fs_names, options},
+    sim::Random,
+};
 use crate::store::{
+    NativeStore,
     checkpoint::checkpoint_number,
     directory::Directory,
     header::{FILE_HEADER, FileHeader, FileId},
@@ -19,7 +25,7 @@ type Place = (String, u64, u64);
 
 /// Stretches of each kind, found while the store was whole.
 pub(super) struct Targets {
-    /// Files, each with its length.
+    /// All there is.
     files: Vec<Place>,
     /// How records begin: header, step, envelope.
     records: Vec<Place>,
@@ -29,7 +35,9 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn of(path: &Path) -> Self {
+    /// Those of the store in `path`, which has about `octets`; what nobody needs any more is none.
+    pub(super) async fn of(path: &Path, octets: u64) -> Self {
+        let store = NativeStore::open(path, options(octets)).unwrap();
         let disk = Directory::open(path).unwrap();
         let mut found = Self {
             files: Vec::new(),
@@ -44,7 +52,8 @@ impl Targets {
                 fs::metadata(path.join(&name)).unwrap().len(),
             );
             if let Some(number) = segment_number(&name) {
-                found.add_segment(&disk, number, &whole);
+                found.add_segment(&store, &disk, number, &whole);
+                continue;
             } else if journal_number(&name).is_some() {
                 found.add_journal(&disk, &whole);
             } else if checkpoint_number(&name).is_some() {
@@ -54,22 +63,31 @@ impl Targets {
             }
             found.files.push(whole);
         }
+        store.close().await.unwrap();
         found
     }
 
-    fn add_segment(&mut self, disk: &dyn Disk, number: u64, whole: &Place) {
-        let file = disk.open(&whole.0).unwrap();
+    fn add_segment(&mut self, store: &NativeStore, disk: &dyn Disk, number: u64, whole: &Place) {
+        let (name, file) = (&whole.0, disk.open(&whole.0).unwrap());
         let runs = read_table(&*file, number).unwrap().unwrap();
         let mut end = 0;
-        for (_, run) in &runs {
+        for (log, run) in &runs {
             end = end.max(run.at + run.stored());
-            let points = (whole.0.clone(), run.at + run.length, run.at + run.stored());
+            if !store.shared.has_runs(*log, std::slice::from_ref(run)) {
+                continue;
+            }
+            self.files
+                .push((name.clone(), run.at, run.at + run.stored()));
+            let points = (name.clone(), run.at + run.length, run.at + run.stored());
             // Its first envelope too.
-            let envelope = (whole.0.clone(), run.at, run.at + 60.min(run.length));
+            let envelope = (name.clone(), run.at, run.at + 60.min(run.length));
             self.indexes.extend([points, envelope]);
         }
-        self.indexes.push((whole.0.clone(), end, whole.2));
-        self.indexes.push((whole.0.clone(), 0, 64));
+        for part in [(0, 64), (end, whole.2)] {
+            let part = (name.clone(), part.0, part.1);
+            self.files.push(part.clone());
+            self.indexes.push(part);
+        }
     }
 
     fn add_journal(&mut self, disk: &dyn Disk, whole: &Place) {
