@@ -48,7 +48,7 @@ impl Skip {
 
     /// What is said of offsets that were in it.
     pub(crate) fn why(&self) -> String {
-        format!("they were in what was given up, {self}")
+        format!("they were in what was passed over, {self}")
     }
 
     pub(crate) fn is_file(&self) -> bool {

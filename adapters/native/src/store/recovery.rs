@@ -346,17 +346,27 @@ impl Recovery {
         } else if self.accepted.knows(journal.place(0)) {
             self.passed = Some(Skip::before(number, seq));
         } else if number != self.first_file && seq != self.read {
-            let Some(skip) = self.accepted.pass(Skip::before(number, seq)) else {
-                return Err(corrupt(format!(
-                    "{} goes on behind commit {seq}, but the journal before it ends with {}{ADVICE}",
-                    journal_name(number),
-                    self.read
-                )));
-            };
-            self.passed = Some(skip);
+            self.passed = Some(self.pass_between(number, seq)?);
         }
         self.read = seq;
         Ok(())
+    }
+
+    /// Passes over the commits up to `seq` that are in no file before file `number`.
+    fn pass_between(&mut self, number: u32, seq: u64) -> Result<Skip> {
+        let between = Skip::before(number, seq);
+        // A checkpoint tells what they did, and the logs which of their entries are missing; the store
+        // has been opened like that before.
+        if (self.read..=self.contents.seq).contains(&seq) {
+            return Ok(between);
+        }
+        self.accepted.pass(between).ok_or_else(|| {
+            corrupt(format!(
+                "{} goes on behind commit {seq}, but the journal before it ends with {}{ADVICE}",
+                journal_name(number),
+                self.read
+            ))
+        })
     }
 
     /// Goes on behind damage that is given up; returns where.

@@ -6,7 +6,7 @@ use standpipe_core::{
     entry::{Draft, Format},
     error::{ErrorKind, Result},
     id::Offset,
-    store::{Durability, Op, Store},
+    store::{Durability, Expect, Op, Store},
 };
 
 use super::{
@@ -17,8 +17,11 @@ use super::{
 use crate::store::{
     GivenUp, NativeStore,
     accept::accept,
+    checkpoint,
     inspect::{Finding, Inspection, Severity},
     position::{journal_name, journal_number},
+    recovery::recover,
+    snapshot::Snapshot,
 };
 
 /// `count` commits, each of a batch of three in one log and an entry in another.
@@ -173,6 +176,54 @@ async fn a_journal_file_that_is_gone_or_has_no_header_is_given_up() {
             assert_eq!(damage(&disk), []);
         }
     }
+}
+
+/// A checkpoint that counts all there is, with no file less: as of a flush that began late.
+fn count_all(disk: &SimDisk) {
+    let recovered = recover(disk).unwrap();
+    let snapshot = Snapshot::of(&recovered.contents, recovered.end);
+    let octets = snapshot.encode(recovered.facts);
+    checkpoint::write(disk, recovered.next_checkpoint, &octets).unwrap();
+}
+
+/// The store goes on behind what the checkpoint counts, in a file that does not follow the last one
+/// that is left.
+#[tokio::test]
+async fn a_counted_file_that_is_gone_closes_its_logs_and_never_the_store() {
+    let disk = SimDisk::default();
+    fill(&disk, 150).await;
+    count_all(&disk);
+    let last = disk.file_names().into_iter().rfind(|name| is_journal(name));
+    crate::store::vfs::Disk::remove(&disk, &last.unwrap()).unwrap();
+    for n in 0..3u8 {
+        let store = start(&disk).unwrap();
+        for id in [log(1), log(2)] {
+            let refused = store.submit(commit(Durability::Disk, vec![append(id, "y")]));
+            assert_eq!(
+                refused.unwrap_err().kind(),
+                ErrorKind::Corrupt,
+                "opened {n} times"
+            );
+        }
+        let key = Op::PutIf {
+            key: vec![n].into(),
+            expect: Expect::Any,
+            value: Some(vec![n].into()),
+        };
+        let other = vec![key, append(log(3), vec![n; 100])];
+        let seq = store.submit(commit(Durability::Disk, other)).unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+        let read = read_all(&store, log(3), Offset::ZERO).await;
+        assert_eq!(read.len(), usize::from(n) + 1);
+        store.close().await.unwrap();
+    }
+    let told = give_up(&disk).await;
+    let offsets = |given_up: &GivenUp| matches!(given_up, GivenUp::Offsets(..));
+    assert!(!told.is_empty() && told.iter().all(offsets), "{told:?}");
+    assert_eq!(give_up(&disk).await, [], "once is enough");
+    opens_with_the_rest(&disk, 150, &told).await;
+    opens_with_the_rest(&disk, 150, &told).await;
+    assert_eq!(damage(&disk), []);
 }
 
 #[tokio::test]
