@@ -79,12 +79,13 @@ impl EntryHead {
         Ok(self.entry)
     }
 
-    /// Appends the envelope of `entry` to `out`; `flags` stand in place of the entry's own.
+    /// Appends the envelope of `entry` to `out`; `flags` stand in place of the entry's own, and
+    /// `body_crc` is [`crc32c`] of its body, for which no lock need be held.
     ///
     /// # Panics
     /// When the body exceeds 4 GiB; the message size limit is far below. When the skippable fields
     /// exceed 64 KiB, which [`Fields`] of a checked draft never do.
-    pub fn encode(entry: &Entry, flags: Flags, out: &mut BytesMut) {
+    pub fn encode(entry: &Entry, flags: Flags, body_crc: u32, out: &mut BytesMut) {
         let (start, draft) = (out.len(), &entry.draft);
         let fields = encode_fields(&draft.fields);
         let body_length = u32::try_from(draft.body.len()).expect("a body is below 4 GiB");
@@ -111,7 +112,7 @@ impl EntryHead {
         put.put_i64(created.0.0);
         put.put_i64(created.1.0);
         put.put_i64(entry.appended.0);
-        put.put_u32(crc32c(&draft.body));
+        put.put_u32(body_crc);
         out.put_slice(&fixed);
         out.put_slice(&fields);
         let crc = crc32c(&out[start..]);
@@ -252,6 +253,10 @@ mod tests {
         }
     }
 
+    fn encode(entry: &Entry, out: &mut BytesMut) {
+        EntryHead::encode(entry, entry.draft.flags, crc32c(entry.body()), out);
+    }
+
     proptest! {
         #[test]
         fn an_entry_round_trips(
@@ -270,7 +275,7 @@ mod tests {
             };
             let entry = entry(offset, span, body, fields);
             let mut out = BytesMut::new();
-            EntryHead::encode(&entry, entry.draft.flags, &mut out);
+            encode(&entry, &mut out);
             let encoded = out.freeze();
             let (head, length) = EntryHead::decode(&encoded, 0).unwrap();
             prop_assert_eq!(length, encoded.len());
@@ -281,7 +286,7 @@ mod tests {
         fn a_flipped_bit_is_found(bit in 0usize..(HEAD_FIXED + 4) * 8) {
             let mut out = BytesMut::new();
             let entry = entry(1, 1, vec![1, 2, 3], Fields::default());
-            EntryHead::encode(&entry, entry.draft.flags, &mut out);
+            encode(&entry, &mut out);
             out[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(EntryHead::decode(&out.freeze(), 0).is_err());
         }
@@ -291,7 +296,7 @@ mod tests {
     fn a_damaged_body_is_found() {
         let entry = entry(1, 1, vec![1, 2, 3], Fields::default());
         let mut out = BytesMut::new();
-        EntryHead::encode(&entry, entry.draft.flags, &mut out);
+        encode(&entry, &mut out);
         let (head, _) = EntryHead::decode(&out.freeze(), 0).unwrap();
         let joined = head.join(Bytes::from_static(&[1, 2, 4]));
         assert_eq!(joined.unwrap_err().kind(), ErrorKind::Corrupt);

@@ -42,6 +42,7 @@ mod shared;
 mod snapshot;
 mod state;
 mod step;
+mod sums;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ use self::{
     log::Log,
     ownership::{Lock, check_format},
     shared::{Ending, Shared},
+    sums::Sums,
     vfs::Disk,
     writer::Writer,
 };
@@ -149,7 +151,8 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<Join
 #[async_trait]
 impl Store for NativeStore {
     fn submit(&self, commit: Commit) -> Result<Submitted> {
-        let submitted = self.shared.state.lock().submit(commit)?;
+        let sums = Sums::of(&commit.ops);
+        let submitted = self.shared.state.lock().submit(commit, sums)?;
         self.shared.wake.notify_one();
         Ok(submitted)
     }

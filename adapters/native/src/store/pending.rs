@@ -187,6 +187,7 @@ impl Pending {
 mod tests {
     use bytes::Bytes;
     use standpipe_core::{
+        checksum::crc32c,
         entry::{Draft, Entry, Format},
         id::{LogId, Millis, Offset, PartitionId, TopicId},
         store::Epoch,
@@ -215,7 +216,7 @@ mod tests {
         };
         pending.make_room(octets + 512, seq - 1);
         pending.record(1, |mut writer| {
-            writer.append(log, &entry);
+            writer.append(log, &entry, crc32c(entry.body()));
             writer.finish(facts);
         });
     }

@@ -163,8 +163,9 @@ impl<'a> RecordWriter<'a> {
         }
     }
 
-    /// Adds an entry; a body that this record has already is not written again.
-    pub(crate) fn append(&mut self, log: LogId, entry: &Entry) -> Extent {
+    /// Adds an entry whose body has the checksum `sum`; a body that this record has already is not
+    /// written again.
+    pub(crate) fn append(&mut self, log: LogId, entry: &Entry, sum: u32) -> Extent {
         let body = entry.body();
         let same = (body.as_ptr() as usize, body.len());
         let earlier = self
@@ -174,12 +175,13 @@ impl<'a> RecordWriter<'a> {
         let head = match earlier {
             None => {
                 step::put_log(&mut self.part.bytes, step::APPEND, log);
-                self.envelope(entry, entry.draft.flags)
+                self.envelope(entry, entry.draft.flags, sum)
             }
             Some(place) => {
                 step::put_log(&mut self.part.bytes, step::APPEND_SHARED, log);
                 self.part.bytes.put_u32(place - self.start);
-                self.envelope(entry, entry.draft.flags.with(Flags::BODY_BY_REFERENCE))
+                let flags = entry.draft.flags.with(Flags::BODY_BY_REFERENCE);
+                self.envelope(entry, flags, sum)
             }
         };
         let body_place = earlier.unwrap_or_else(|| self.body(body));
@@ -196,9 +198,9 @@ impl<'a> RecordWriter<'a> {
     }
 
     /// Place and length of the envelope.
-    fn envelope(&mut self, entry: &Entry, flags: Flags) -> (u32, u32) {
+    fn envelope(&mut self, entry: &Entry, flags: Flags, sum: u32) -> (u32, u32) {
         let at = self.part.end().at;
-        EntryHead::encode(entry, flags, &mut self.part.bytes);
+        EntryHead::encode(entry, flags, sum, &mut self.part.bytes);
         (at, self.part.end().at - at)
     }
 

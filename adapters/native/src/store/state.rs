@@ -16,6 +16,7 @@ use super::{
     record::{RecordFacts, record_bound},
     shared::Ending,
     snapshot::Snapshot,
+    sums::Sums,
     tail::Tail,
 };
 
@@ -80,8 +81,9 @@ impl State {
         }
     }
 
-    /// Takes a commit: see [`Store::submit`](standpipe_core::store::Store::submit).
-    pub(crate) fn submit(&mut self, commit: Commit) -> Result<Submitted> {
+    /// Takes a commit, with the checksums of what it appends: see
+    /// [`Store::submit`](standpipe_core::store::Store::submit).
+    pub(crate) fn submit(&mut self, commit: Commit, sums: Sums) -> Result<Submitted> {
         let bound = record_bound(&commit.ops);
         self.check(&commit, bound)?;
         self.pending.make_room(bound, self.contents.seq);
@@ -90,7 +92,7 @@ impl State {
         if commit.durability == Durability::Disk {
             self.sync_wanted = self.contents.seq;
         }
-        let placed = self.write(commit.ops);
+        let placed = self.write(commit.ops, sums);
         self.evict();
         Ok(Submitted {
             seq: CommitSeq(self.contents.seq),
@@ -103,7 +105,7 @@ impl State {
         self.pending.make_room(record_bound(&[]), self.contents.seq);
         self.contents.seq += 1;
         self.sync_wanted = self.contents.seq;
-        self.write(Vec::new());
+        self.write(Vec::new(), Sums::default());
     }
 
     /// What a checkpoint says that counts all commits so far.
@@ -186,7 +188,7 @@ impl State {
         }
     }
 
-    fn write(&mut self, ops: Vec<Op>) -> Vec<Placed> {
+    fn write(&mut self, ops: Vec<Op>, sums: Sums) -> Vec<Placed> {
         let (contents, tail) = (&mut self.contents, &mut self.tail);
         let facts = RecordFacts {
             salt: self.pending.salt(),
@@ -196,7 +198,7 @@ impl State {
         };
         let (now, leader_epoch) = (Millis::now(), self.pending.incarnation());
         self.pending.record(ops.len(), |mut record| {
-            let mut placed = Vec::new();
+            let (mut placed, mut sums) = (Vec::new(), sums.into_iter());
             for op in ops {
                 let Op::Append { log: id, draft } = op else {
                     record.step(&op);
@@ -205,7 +207,8 @@ impl State {
                 };
                 let log = contents.log(id);
                 let entry = log.place(draft, now, leader_epoch);
-                let extent = record.append(id, &entry);
+                let sum = sums.next().expect("each append has a checksum");
+                let extent = record.append(id, &entry, sum);
                 tail.push(id, &entry, facts.seq);
                 placed.push(log.keep(entry, extent, facts.seq));
             }

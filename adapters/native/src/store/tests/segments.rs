@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use standpipe_core::{
+    checksum::crc32c,
     entry::{Draft, Entry, EntryHead, Flags, Format},
     id::{Millis, Offset},
     store::{CommitSeq, Durability, Keep, Op, Store},
@@ -73,7 +74,7 @@ fn a_segment_is_written_in_whole_pieces() {
             draft: Draft::single(Format::NATIVE, body.clone().into()),
         };
         let mut head = BytesMut::new();
-        EntryHead::encode(&entry, Flags::NONE, &mut head);
+        EntryHead::encode(&entry, Flags::NONE, crc32c(entry.body()), &mut head);
         segment.entry(&head, entry.body(), &entry).unwrap();
     }
     segment.end().unwrap();
