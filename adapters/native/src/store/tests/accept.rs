@@ -25,7 +25,7 @@ use crate::store::{
 };
 
 /// `count` commits, each of a batch of three in one log and an entry in another.
-async fn fill(disk: &SimDisk, count: u32) {
+pub(super) async fn fill(disk: &SimDisk, count: u32) {
     let store = open(disk);
     for n in 0..count {
         let draft = Draft::batch(Format::KAFKA2, vec![n as u8; 100].into(), 3);
@@ -39,7 +39,7 @@ async fn fill(disk: &SimDisk, count: u32) {
     store.close().await.unwrap();
 }
 
-fn start(disk: &SimDisk) -> Result<Arc<NativeStore>> {
+pub(super) fn start(disk: &SimDisk) -> Result<Arc<NativeStore>> {
     NativeStore::start(Arc::new(disk.clone()), None, &small())
 }
 
@@ -59,7 +59,7 @@ fn octets(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn damage(disk: &SimDisk) -> Vec<Finding> {
+pub(super) fn damage(disk: &SimDisk) -> Vec<Finding> {
     let inspection = Inspection::over(Arc::new(disk.clone()), None).unwrap();
     let mut found = Vec::new();
     inspection.check(|finding| found.push(finding)).unwrap();
@@ -68,7 +68,7 @@ fn damage(disk: &SimDisk) -> Vec<Finding> {
 }
 
 /// Damages so many octets at a place.
-fn wreck(disk: &SimDisk, name: &str, at: usize, count: usize) {
+pub(super) fn wreck(disk: &SimDisk, name: &str, at: usize, count: usize) {
     (at..at + count).for_each(|octet| disk.flip(name, octet));
 }
 
@@ -179,7 +179,7 @@ async fn a_journal_file_that_is_gone_or_has_no_header_is_given_up() {
 }
 
 /// A checkpoint that counts all there is, with no file less: as of a flush that began late.
-fn count_all(disk: &SimDisk) {
+pub(super) fn count_all(disk: &SimDisk) {
     let recovered = recover(disk).unwrap();
     let snapshot = Snapshot::of(&recovered.contents, recovered.end);
     let octets = snapshot.encode(recovered.facts);

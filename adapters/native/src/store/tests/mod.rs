@@ -5,6 +5,7 @@ mod batches;
 mod faults;
 mod filled;
 mod flips;
+mod goes_on;
 mod held;
 mod inspect;
 mod known;
