@@ -27,6 +27,7 @@ pub(super) type Stops = SmallVec<[Stop; 4]>;
 
 impl Broker {
     pub(super) fn check_size(&self, draft: &Draft) -> Result<()> {
+        draft.fields.check()?;
         let (size, limit) = (draft.body.len(), self.limits().message_bytes);
         if size <= limit {
             return Ok(());

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::id::Millis;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::Millis,
+};
 
 /// What the broker must know of a single message without decoding its body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,4 +20,26 @@ pub struct Fields {
     pub key_hash: Option<u32>,
     /// An encoded [`Overlay`](super::Overlay): what a broker added to the message.
     pub overlay: Option<Bytes>,
+}
+
+impl Fields {
+    /// Octets that an overlay may have: an envelope carries 64 KiB of fields.
+    pub const OVERLAY_LIMIT: usize = 65_000;
+
+    /// Whether an envelope can carry them.
+    ///
+    /// # Errors
+    /// `TooLarge` where it cannot.
+    pub fn check(&self) -> Result<()> {
+        let octets = self.overlay.as_ref().map_or(0, Bytes::len);
+        if octets <= Self::OVERLAY_LIMIT {
+            return Ok(());
+        }
+        let message = format!(
+            "exchange, routing key and what else the broker notes of a message take {octets} octets; \
+             the limit is {}",
+            Self::OVERLAY_LIMIT
+        );
+        Err(Error::new(ErrorKind::TooLarge, "append", message))
+    }
 }

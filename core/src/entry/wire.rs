@@ -84,7 +84,7 @@ impl EntryHead {
     ///
     /// # Panics
     /// When the body exceeds 4 GiB; the message size limit is far below. When the skippable fields
-    /// exceed 64 KiB, which [`Fields`] of a checked draft never do.
+    /// exceed 64 KiB, which those that [`Fields::check`] takes never do.
     pub fn encode(entry: &Entry, flags: Flags, body_crc: u32, out: &mut BytesMut) {
         let (start, draft) = (out.len(), &entry.draft);
         let fields = encode_fields(&draft.fields);

@@ -170,12 +170,13 @@ impl State {
             self.check_room()?;
         }
         for op in &commit.ops {
-            let Op::PutIf { key, expect, .. } = op else {
-                continue;
-            };
-            if !expect.holds(self.keys.get(key)) {
-                let message = format!("key {key:?} is not as expected");
-                return refuse(ErrorKind::Conflict, message);
+            match op {
+                Op::Append { draft, .. } => draft.fields.check()?,
+                Op::PutIf { key, expect, .. } if !expect.holds(self.keys.get(key)) => {
+                    let message = format!("key {key:?} is not as expected");
+                    return refuse(ErrorKind::Conflict, message);
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Promises about logs.
 
 use standpipe_core::{
+    entry::Fields,
     error::ErrorKind,
     id::{Millis, Offset},
     store::{Op, ReadLimit, Store},
@@ -147,6 +148,29 @@ pub async fn trim_moves_the_start(store: &dyn Store) {
         .expect("an append")
         .placed;
     assert_eq!(placed[0].base_offset, Offset(40), "an emptied log goes on");
+}
+
+/// A commit with fields that no envelope carries is refused as a whole.
+///
+/// # Panics
+/// Where the store does otherwise.
+pub async fn what_no_envelope_carries_is_refused(store: &dyn Store) {
+    let (log, other) = (new_log(), new_log());
+    let mut large = append(log, b"x", 1);
+    if let Op::Append { draft, .. } = &mut large {
+        draft.fields.overlay = Some(vec![b'k'; Fields::OVERLAY_LIMIT + 1].into());
+    }
+    let refused = submit(store, vec![append(other, b"x", 1), large]);
+    let refused = refused.expect_err("fields above the limit");
+    assert_eq!(refused.kind(), ErrorKind::TooLarge, "{refused}");
+    for log in [log, other] {
+        let bounds = store.bounds(log).await.expect("bounds");
+        assert_eq!(bounds.end, Offset::ZERO, "nothing of it is there");
+        let placed = submit(store, vec![append(log, b"x", 1)])
+            .expect("an append")
+            .placed;
+        assert_eq!(placed[0].base_offset, Offset::ZERO);
+    }
 }
 
 /// A dropped log is as if it had never been.

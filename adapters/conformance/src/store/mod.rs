@@ -15,6 +15,7 @@ use standpipe_core::{
     store::{Commit, CommitSeq, Durability, Epoch, Op, ReadLimit, Store, Submitted},
 };
 
+pub use logs::what_no_envelope_carries_is_refused;
 pub use logs::{a_commit_spans_logs, look_up_by_time_finds_the_first, trim_moves_the_start};
 pub use logs::{appends_are_dense_and_ordered, drop_forgets_the_log, reads_respect_limits};
 pub use space::{an_entry_is_never_there_in_part, forgotten_ranges_are_passed_over};
@@ -47,6 +48,7 @@ pub async fn all(open: Open<'_>, lasting: Lasting) {
     a_commit_spans_logs(&*store).await;
     trim_moves_the_start(&*store).await;
     drop_forgets_the_log(&*store).await;
+    what_no_envelope_carries_is_refused(&*store).await;
     look_up_by_time_finds_the_first(&*store).await;
     forgotten_ranges_are_passed_over(&*store).await;
     an_entry_is_never_there_in_part(&*store).await;

@@ -152,9 +152,7 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<Join
 impl Store for NativeStore {
     fn submit(&self, commit: Commit) -> Result<Submitted> {
         let sums = Sums::of(&commit.ops);
-        let submitted = self.shared.state.lock().submit(commit, sums)?;
-        self.shared.wake.notify_one();
-        Ok(submitted)
+        self.shared.change(|state| state.submit(commit, sums))
     }
 
     async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {

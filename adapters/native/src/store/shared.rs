@@ -23,7 +23,7 @@ use super::{
     recovery::Recovered,
     reserve,
     segment::{Run, Segments},
-    state::State,
+    state::{State, unfinished},
     vfs::Disk,
 };
 
@@ -74,6 +74,15 @@ pub(crate) enum Ending {
     Closed,
 }
 
+/// Wakes the writer when it goes out of scope, however that comes about.
+struct Wake<'a>(&'a Condvar);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 impl Shared {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
@@ -119,6 +128,12 @@ impl Shared {
     pub(crate) fn most_unsynced(&self) -> usize {
         let files = self.journal_bytes / u64::from(self.file_size);
         usize::try_from(files).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Changes the state, and wakes the writer: it ends the store where `change` panics half-way.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let _wake = Wake(&self.wake);
+        change(&mut self.state.lock())
     }
 
     /// How a read of `log` from `from` goes.
@@ -188,13 +203,19 @@ impl Shared {
     }
 
     /// Waits for something to write or sync; `None` when the writer should end.
-    pub(crate) fn next_batch(&self) -> Option<Batch> {
+    ///
+    /// # Errors
+    /// `Closed` where a commit was begun and not finished: what waits must not be written.
+    pub(crate) fn next_batch(&self) -> Result<Option<Batch>, Error> {
         let mut state = self.state.lock();
         loop {
+            if state.unfinished {
+                return Err(unfinished());
+            }
             let sync = state.sync_wanted > self.synced.reached();
             let footing = state.footing.as_ref().is_some_and(Footing::is_open);
             if !state.pending.is_empty() || sync || footing {
-                return Some(take(&mut state));
+                return Ok(Some(take(&mut state)));
             }
             match state.ending {
                 Ending::None => {}
@@ -203,7 +224,7 @@ impl Shared {
                     state.submit_mark();
                     continue;
                 }
-                Ending::Dropped | Ending::Closed => return None,
+                Ending::Dropped | Ending::Closed => return Ok(None),
             }
             if !state.pending.has_spares() {
                 self.wake.wait(&mut state);

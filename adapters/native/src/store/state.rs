@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) stuck: Option<Error>,
     /// Whether the mark of a clean end was submitted.
     pub(crate) marked: bool,
+    /// A commit was begun and not finished, which is a bug: nothing more may be written.
+    pub(crate) unfinished: bool,
     pending_limit: usize,
 }
 
@@ -77,6 +79,7 @@ impl State {
             first_file,
             stuck: None,
             marked: false,
+            unfinished: false,
             pending_limit: options.pending_bytes,
         }
     }
@@ -143,6 +146,9 @@ impl State {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
+        if self.unfinished {
+            return Err(unfinished());
+        }
         let appends = |op: &Op| matches!(op, Op::Append { .. });
         if let Some(full) = self
             .full
@@ -174,7 +180,8 @@ impl State {
 
     fn check_op(&self, op: &Op) -> Result<()> {
         match op {
-            Op::Append { log, .. } => {
+            Op::Append { log, draft } => {
+                draft.fields.check()?;
                 let found = self.contents.logs.get(log);
                 found
                     .and_then(|found| found.loss().refusal(*log))
@@ -197,7 +204,8 @@ impl State {
             synced: self.pending.synced,
         };
         let (now, leader_epoch) = (Millis::now(), self.pending.incarnation());
-        self.pending.record(ops.len(), |mut record| {
+        self.unfinished = true;
+        let placed = self.pending.record(ops.len(), |mut record| {
             let (mut placed, mut sums) = (Vec::new(), sums.into_iter());
             for op in ops {
                 let Op::Append { log: id, draft } = op else {
@@ -214,8 +222,17 @@ impl State {
             }
             record.finish(facts);
             placed
-        })
+        });
+        self.unfinished = false;
+        placed
     }
+}
+
+/// Why a store ends in whose lock a commit panicked.
+pub(super) fn unfinished() -> Error {
+    let message =
+        "a commit was begun and not finished, which is a bug; the store must be opened again";
+    refused(ErrorKind::Closed, message.into())
 }
 
 fn refused(kind: ErrorKind, message: String) -> Error {

@@ -58,24 +58,30 @@ impl Writer {
 
     /// Runs until the store is closed or its last handle is gone.
     pub(crate) fn run(mut self) {
-        while let Some(batch) = self.shared.next_batch() {
-            let (seq, end) = (batch.seq, batch.end);
-            let done = self
-                .write_until_done(batch)
-                .and_then(|()| self.sync_if_wanted(seq, end))
-                .and_then(|()| self.sync_footing(seq));
-            if let Err(error) = done {
-                tracing::error!("{error}; nothing more is stored until the store is opened again");
-                self.shared.fail(&error);
-                self.end(Some(error));
-                return;
-            }
+        match self.write_all() {
+            Ok(()) => self.end(None),
+            Err(error) => self.fail(error),
         }
-        self.end(None);
+    }
+
+    fn fail(&mut self, error: Error) {
+        tracing::error!("{error}; nothing more is stored until the store is opened again");
+        self.shared.fail(&error);
+        self.end(Some(error));
+    }
+
+    fn write_all(&mut self) -> Result<(), Error> {
+        while let Some(batch) = self.shared.next_batch()? {
+            let (seq, end) = (batch.seq, batch.end);
+            self.write_until_done(batch)?;
+            self.sync_if_wanted(seq, end)?;
+            self.sync_footing(seq)?;
+        }
+        Ok(())
     }
 
     /// Gives the directory free.
-    fn end(mut self, failure: Option<Error>) {
+    fn end(&mut self, failure: Option<Error>) {
         self.shared.wait_for_flusher();
         self.ahead.discard(&*self.shared.disk);
         self.shared.lock.lock().take();
@@ -222,6 +228,16 @@ impl Writer {
     fn forget_replaced(&mut self) {
         let first = self.shared.state.lock().first_file;
         self.dirty.retain(|(id, _)| id.number >= first);
+    }
+}
+
+impl Drop for Writer {
+    /// A bug that unwinds ends the store too: else those who wait would do so for ever.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = "the journal's thread panicked, which is a bug";
+            self.fail(Error::new(ErrorKind::Unknown, "write journal", message));
+        }
     }
 }
 

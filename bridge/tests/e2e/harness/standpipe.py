@@ -99,6 +99,7 @@ class Standpipe:
         self.process.kill()
         self.process.wait()
         self._close_pipes()
+        self._check_log()
 
     def stop(self):
         """SIGTERM, which must end it with 0."""
@@ -109,6 +110,12 @@ class Standpipe:
         self._close_pipes()
         self.process = None
         assert code == 0, f"serve ended with {code} on SIGTERM: {self.tail()}"
+        self._check_log()
+
+    def _check_log(self):
+        """Whatever a test asked for: a panic is a bug, though it ends one task only."""
+        panics = [line for line in self.log.read_text(errors="replace").splitlines() if " panicked at " in line]
+        assert not panics, panics[:3]
 
     def _close_pipes(self):
         self.process.stdin.close()

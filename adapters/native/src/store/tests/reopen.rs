@@ -1,5 +1,7 @@
 //! A store that is opened again after a sync failed.
 
+use std::panic::AssertUnwindSafe;
+
 use standpipe_core::{
     error::ErrorKind,
     id::Offset,
@@ -35,6 +37,59 @@ async fn what_a_failed_sync_covered_is_written_again_before_it_is_served() {
         let left = read_all(&after, log(1), Offset::ZERO).await;
         assert_eq!(left.len(), 3, "what was served stays");
     }
+}
+
+#[tokio::test]
+async fn a_commit_that_panics_ends_the_store_and_nothing_before_it_is_lost() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    let kept = store.submit(commit(Durability::Disk, vec![append(log(1), "kept")]));
+    store
+        .durable(kept.unwrap().seq, Durability::Disk)
+        .await
+        .unwrap();
+    let panics = || {
+        store.shared.change(|state| {
+            state.unfinished = true;
+            state.pending.make_room(100, state.contents.seq);
+            state.pending.record(1, |_| panic!("a bug"));
+        });
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+    let next = store.submit(commit(Durability::Disk, vec![append(log(1), "next")]));
+    assert_eq!(next.unwrap_err().kind(), ErrorKind::Closed);
+    let failed = store.failed().await;
+    assert!(failed.message().contains("not finished"), "{failed}");
+    for n in 1..4 {
+        let store = open(&disk);
+        assert_eq!(read_all(&store, log(1), Offset::ZERO).await.len(), n);
+        let next = store.submit(commit(Durability::Disk, vec![append(log(1), "next")]));
+        store
+            .durable(next.unwrap().seq, Durability::Disk)
+            .await
+            .unwrap();
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_journal_thread_that_panics_ends_the_store_and_who_waits_is_told() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    let kept = store.submit(commit(Durability::Disk, vec![append(log(1), "kept")]));
+    store
+        .durable(kept.unwrap().seq, Durability::Disk)
+        .await
+        .unwrap();
+    disk.panic_in_syncs();
+    let last = store.submit(commit(Durability::Disk, vec![append(log(1), "last")]));
+    let last = last.unwrap().seq;
+    let told = store.durable(last, Durability::Disk).await;
+    assert_eq!(told.unwrap_err().kind(), ErrorKind::Unknown);
+    let failed = store.failed().await;
+    assert!(failed.message().contains("panicked"), "{failed}");
+    let again = open(&disk.after_cut(0));
+    assert_eq!(read_all(&again, log(1), Offset::ZERO).await.len(), 1);
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ struct State {
     fail_writes: bool,
     fail_syncs: bool,
     hold_syncs: bool,
+    panic_in_syncs: bool,
 }
 
 #[derive(Clone, Default)]
@@ -166,6 +167,11 @@ impl SimDisk {
     pub(super) fn hold_syncs(&self, hold: bool) {
         self.0.state.lock().hold_syncs = hold;
         self.0.changed.notify_all();
+    }
+
+    /// Lets syncs panic, as a bug would.
+    pub(super) fn panic_in_syncs(&self) {
+        self.0.state.lock().panic_in_syncs = true;
     }
 
     /// Flips a bit of a file, on the platter too.
@@ -391,6 +397,7 @@ impl File for SimFile {
         while state.hold_syncs {
             self.disk.0.changed.wait(&mut state);
         }
+        assert!(!state.panic_in_syncs, "a sync panics");
         // A cut during a sync: some of it has reached the platter.
         self.disk.step(&mut state);
         if state.fail_syncs {
