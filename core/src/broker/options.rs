@@ -34,6 +34,10 @@ pub struct Limits {
     pub partitions: u32,
     /// Topics of the broker.
     pub topics: usize,
+    /// Subscriptions of one topic.
+    pub subscriptions: usize,
+    /// Octets of a subscription's name.
+    pub subscription_name: usize,
     /// Octets that one consumer's outbox holds before it is sent.
     pub outbox_bytes: usize,
     /// Messages that one consumer's outbox holds.
@@ -50,6 +54,8 @@ impl Default for Limits {
             memory_bytes: 2 << 30,
             partitions: 10_000,
             topics: 100_000,
+            subscriptions: 10_000,
+            subscription_name: 32_767, // what Kafka's protocol carries
             outbox_bytes: 1 << 20,
             outbox_messages: 512,
             producers: 10_000,

@@ -258,7 +258,8 @@ impl Broker {
     ///
     /// # Errors
     /// `Conflict` where one of that name has another mode, on this topic or another of the
-    /// namespace; `Unsupported` for `keyed`; and the store's.
+    /// namespace; `Unsupported` for `keyed`; `TooLarge` for a name above its limit, and for one
+    /// subscription more than a topic may have; and the store's.
     pub async fn ensure_subscription(
         &self,
         topic: &Arc<Topic>,
@@ -275,6 +276,7 @@ impl Broker {
         if let Some(subscription) = topic.subscription(name) {
             return Ok(subscription);
         }
+        self.check_new_subscription(topic, name)?;
         let mut floors = Vec::new();
         for partition in (0..topic.partition_count()).map(PartitionId) {
             floors.push(topic.resolve(partition, start).await?);
@@ -291,6 +293,21 @@ impl Broker {
         self.commit_admin(ops).await?;
         topic.subscriptions.write().insert(name.into(), new.clone());
         Ok(new)
+    }
+
+    fn check_new_subscription(&self, topic: &Topic, name: &str) -> Result<()> {
+        let (octets, count) = (name.len(), topic.subscriptions.read().len());
+        let limits = self.limits();
+        let message = if octets > limits.subscription_name {
+            let limit = limits.subscription_name;
+            format!("a subscription's name has up to {limit} octets, this one {octets}")
+        } else if count >= limits.subscriptions {
+            let name = topic.name();
+            format!("topic `{name}` has {count} subscriptions, which is the limit")
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::TooLarge, "subscribe", message))
     }
 
     /// A group has one mode across all topics.

@@ -4,6 +4,7 @@ mod altered;
 mod compact;
 mod durability;
 mod holes;
+mod limits;
 mod retention;
 mod settled;
 mod trim;
