@@ -14,11 +14,11 @@ impl Broker {
     /// # Errors
     /// As [`Router::declare`], and the store's.
     pub async fn declare_exchange(&self, namespace: &str, spec: ExchangeSpec) -> Result<bool> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let declared = self.with_router(namespace, |router| router.declare(spec.clone()))?;
         if declared.created && spec.durable {
             let key = catalog::named(catalog::EXCHANGES, namespace, &spec.name);
-            self.commit_admin(vec![catalog::put(key, &spec)]).await?;
+            self.commit_done(vec![catalog::put(key, &spec)]).await?;
         }
         Ok(declared.created)
     }
@@ -33,9 +33,9 @@ impl Broker {
         name: &str,
         if_unused: bool,
     ) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let removed = self.with_router(namespace, |router| router.delete(name, if_unused))?;
-        self.commit_admin(self.removal_ops(namespace, &removed))
+        self.commit_done(self.removal_ops(namespace, &removed))
             .await
     }
 
@@ -45,7 +45,7 @@ impl Broker {
     /// # Errors
     /// `NotFound` for a missing end, and as [`Router::bind`].
     pub async fn bind(&self, namespace: &str, binding: Binding) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         if let Destination::Topic(name) = &binding.destination {
             let topic = self.topic(namespace, name);
             topic.ok_or_else(|| super::queue::no_queue(namespace, name))?;
@@ -53,7 +53,7 @@ impl Broker {
         let new = self.with_router(namespace, |router| router.bind(binding.clone()))?;
         if new && self.is_kept(namespace, &binding) {
             let key = binding_key(namespace, &binding);
-            self.commit_admin(vec![catalog::put(key, &binding)]).await?;
+            self.commit_done(vec![catalog::put(key, &binding)]).await?;
         }
         Ok(())
     }
@@ -63,9 +63,9 @@ impl Broker {
     /// # Errors
     /// As [`Router::unbind`], and the store's.
     pub async fn unbind(&self, namespace: &str, binding: &Binding) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let removed = self.with_router(namespace, |router| router.unbind(binding))?;
-        self.commit_admin(self.removal_ops(namespace, &removed))
+        self.commit_done(self.removal_ops(namespace, &removed))
             .await
     }
 

@@ -151,7 +151,7 @@ impl Broker {
     /// # Errors
     /// The store's.
     pub async fn delete_group(&self, namespace: &str, group: &str) -> Result<bool> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let mut found = false;
         for topic in self.topics(namespace) {
             let subscription = topic.subscription(group);

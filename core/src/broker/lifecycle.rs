@@ -54,6 +54,7 @@ impl Broker {
             epoch,
             state: RwLock::new(State::default()),
             admin: tokio::sync::Mutex::new(()),
+            owed: Mutex::default(),
             janitor: Janitor::default(),
             timekeeper: Arc::default(),
             alarms: Arc::default(),

@@ -5,6 +5,7 @@
 //! path: a subscription's pump (`pump`) asks its dispatcher who gets what, reads the log, and fills
 //! each [`Attachment`]'s outbox.
 
+mod admin;
 mod admission;
 mod append;
 mod attachment;
@@ -76,7 +77,7 @@ use crate::{
     dispatcher::OwnerId,
     id::TopicId,
     router::Router,
-    store::{Epoch, MemoryStore, Store},
+    store::{Epoch, MemoryStore, Op, Store},
 };
 
 /// The name of the queue subscription on a topic.
@@ -100,6 +101,8 @@ pub(crate) struct Inner {
     state: RwLock<State>,
     /// Serialises declares and deletes; publishes and deliveries never take it.
     admin: tokio::sync::Mutex<()>,
+    /// What declares and deletes have done in memory and the store has refused so far.
+    owed: Mutex<Vec<Op>>,
     admission: admission::Gate,
     completions: completion::Completions,
     janitor: janitor::Janitor,

@@ -93,7 +93,7 @@ impl Broker {
     /// `Exists` where one of that name was declared otherwise, `Denied` where another connection
     /// has it for itself, `Invalid` for a bad name, and the store's.
     pub async fn declare_queue(&self, spec: QueueSpec) -> Result<QueueInfo> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let topic = self.topic(&spec.namespace, &spec.name);
         if let Some(subscription) = topic.as_ref().and_then(|topic| topic.subscription(QUEUE)) {
             check_equivalent(&subscription, &spec)?;
@@ -168,7 +168,7 @@ impl Broker {
         if_unused: bool,
         if_empty: bool,
     ) -> Result<u64> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let subscription = self.queue(namespace, name, self.owner_of(namespace, name))?;
         let counts = subscription.counts();
         let conflict = |what| {
@@ -271,7 +271,7 @@ impl Broker {
             let message = "mode `keyed` is not implemented yet; use lease or positional";
             return Err(Error::new(ErrorKind::Unsupported, "subscribe", message));
         }
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         self.check_mode(topic.namespace(), name, mode)?;
         if let Some(subscription) = topic.subscription(name) {
             return Ok(subscription);
@@ -364,7 +364,7 @@ impl Broker {
             )));
             ops.extend(cursor_drops(subscription, topic));
         }
-        self.commit_admin(ops).await
+        self.commit_done(ops).await
     }
 }
 

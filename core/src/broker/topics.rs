@@ -69,7 +69,7 @@ impl Broker {
     /// `Exists` where the name is taken, `Invalid` for a bad name or number of partitions,
     /// `TooLarge` at the limit of topics, and the store's.
     pub async fn create_topic(&self, spec: TopicSpec) -> Result<Arc<Topic>> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         if self.topic(&spec.namespace, &spec.name).is_some() {
             let message = format!("topic `{}` exists", spec.name);
             return Err(Error::new(ErrorKind::Exists, "create topic", message));
@@ -102,7 +102,7 @@ impl Broker {
     /// # Errors
     /// `NotFound` where there is none, and the store's.
     pub async fn delete_topic(&self, namespace: &str, name: &str) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
@@ -114,7 +114,7 @@ impl Broker {
     /// # Errors
     /// `NotFound`, `Invalid` where the topic has as many or more already, and the store's.
     pub async fn grow_topic(&self, namespace: &str, name: &str, partitions: u32) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
@@ -175,7 +175,7 @@ impl Broker {
         name: &str,
         change: impl FnOnce(&mut TopicSpec) -> Result<(), E>,
     ) -> Result<(), E> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.admin().await?;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
@@ -246,7 +246,7 @@ impl Broker {
             )));
             ops.extend(drop_ops(topic, &subscriptions));
         }
-        self.commit_admin(ops).await
+        self.commit_done(ops).await
     }
 
     /// Keys of exchanges and bindings that are gone.
@@ -259,20 +259,6 @@ impl Broker {
             .iter()
             .map(|binding| super::exchange::binding_key(namespace, binding));
         exchanges.chain(bindings).map(catalog::remove).collect()
-    }
-
-    /// Commits to the durable store and waits until it is on disk; nothing for nothing.
-    pub(super) async fn commit_admin(&self, ops: Vec<Op>) -> Result<()> {
-        if ops.is_empty() {
-            return Ok(());
-        }
-        let store = &self.inner.store;
-        let submitted = store.submit(Commit {
-            ops,
-            durability: Durability::Disk,
-            epoch: self.inner.epoch,
-        })?;
-        store.durable(submitted.seq, Durability::Disk).await
     }
 
     pub(super) fn store_for(&self, permanent: bool) -> Arc<dyn Store> {

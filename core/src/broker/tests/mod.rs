@@ -5,6 +5,7 @@ mod compact;
 mod durability;
 mod holes;
 mod limits;
+mod owed;
 mod retention;
 mod settled;
 mod trim;

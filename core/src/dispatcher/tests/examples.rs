@@ -75,7 +75,25 @@ fn a_clients_own_commit_moves_the_cursor_and_is_for_the_caller_to_persist() {
     dispatcher.mark(PartitionId(0), &[Change::Seek(Offset(4))]);
     let cursor = dispatcher.cursor(PartitionId(0)).unwrap();
     assert_eq!(cursor.floor(), Offset(4));
+    dispatcher.unmark(PartitionId(0));
+    let cursor = dispatcher.cursor(PartitionId(0)).unwrap();
+    assert_eq!(cursor.floor(), Offset(0), "as if nobody had committed");
     assert_eq!(dispatcher.take_changes(), []);
+}
+
+#[test]
+fn what_is_leased_is_told_within_a_range() {
+    let mut dispatcher = ready(5);
+    for _ in 0..4 {
+        dispatcher.get(OwnerId(1)).unwrap();
+    }
+    let leased = |from, to| dispatcher.leased_in(PartitionId(0), &(Offset(from)..Offset(to)));
+    assert_eq!(leased(1, 3), [Offset(1), Offset(2)]);
+    assert_eq!(leased(3, 9), [Offset(3)], "the fifth is ready");
+    assert_eq!(
+        dispatcher.leased_in(PartitionId(1), &(Offset(0)..Offset(9))),
+        []
+    );
 }
 
 #[test]
