@@ -91,7 +91,7 @@ class Requests:
         opened.credit.CopyFrom(self.filled(self.pb.Credit()))
         opened.group = self.rng.choice(TEXTS["group"])
         requests.insert(0, self.pb.SubscribeRequest(open=opened))
-        events = service.Subscribe(iter(requests), timeout=10)
+        events = service.Subscribe(iter(requests), timeout=2)
         for event in events:
             assert event.WhichOneof("event")
 

@@ -37,6 +37,8 @@ const READ_STEP: usize = 64 << 10;
 enum End {
     /// The client closed the connection.
     Closed,
+    /// The client takes no more answers.
+    Unwritable,
     /// The broker stops.
     Shutdown,
     /// The client cannot be answered, or did not speak in time.
@@ -77,14 +79,18 @@ pub(super) async fn serve(
     let mut writing = std::pin::pin!(write(&mut to, due));
     let end = tokio::select! {
         end = read(&mut from, &client, answers) => end,
-        () = &mut writing => End::Closed,
+        () = &mut writing => End::Unwritable,
     };
+    client.gone.cancel();
     match end {
+        End::Unwritable => {
+            tracing::debug!(%peer, "kafka client takes no answers");
+            return;
+        }
         End::Closed => tracing::debug!(%peer, "kafka client left"),
         End::Shutdown => {}
         End::Refused(reason) => tracing::warn!(%peer, %reason, "kafka connection closed"),
     }
-    client.gone.cancel();
     let _ = timeout(FAREWELL, writing).await;
 }
 
