@@ -9,6 +9,7 @@ use standpipe_core::{
 };
 
 use super::{append, commit, log, read_all, recovery::open, sim::SimDisk};
+use crate::store::NativeStore;
 
 #[tokio::test]
 async fn what_a_failed_sync_covered_is_written_again_before_it_is_served() {
@@ -39,15 +40,18 @@ async fn what_a_failed_sync_covered_is_written_again_before_it_is_served() {
     }
 }
 
+/// Appends an entry, which is on disk then.
+async fn keep(store: &NativeStore) {
+    let kept = store.submit(commit(Durability::Disk, vec![append(log(1), "kept")]));
+    let seq = kept.unwrap().seq;
+    store.durable(seq, Durability::Disk).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_commit_that_panics_ends_the_store_and_nothing_before_it_is_lost() {
     let disk = SimDisk::default();
     let store = open(&disk);
-    let kept = store.submit(commit(Durability::Disk, vec![append(log(1), "kept")]));
-    store
-        .durable(kept.unwrap().seq, Durability::Disk)
-        .await
-        .unwrap();
+    keep(&store).await;
     let panics = || {
         store.shared.change(|state| {
             state.unfinished = true;
@@ -63,11 +67,7 @@ async fn a_commit_that_panics_ends_the_store_and_nothing_before_it_is_lost() {
     for n in 1..4 {
         let store = open(&disk);
         assert_eq!(read_all(&store, log(1), Offset::ZERO).await.len(), n);
-        let next = store.submit(commit(Durability::Disk, vec![append(log(1), "next")]));
-        store
-            .durable(next.unwrap().seq, Durability::Disk)
-            .await
-            .unwrap();
+        keep(&store).await;
         store.close().await.unwrap();
     }
 }
@@ -76,11 +76,7 @@ async fn a_commit_that_panics_ends_the_store_and_nothing_before_it_is_lost() {
 async fn a_journal_thread_that_panics_ends_the_store_and_who_waits_is_told() {
     let disk = SimDisk::default();
     let store = open(&disk);
-    let kept = store.submit(commit(Durability::Disk, vec![append(log(1), "kept")]));
-    store
-        .durable(kept.unwrap().seq, Durability::Disk)
-        .await
-        .unwrap();
+    keep(&store).await;
     disk.panic_in_syncs();
     let last = store.submit(commit(Durability::Disk, vec![append(log(1), "last")]));
     let last = last.unwrap().seq;
