@@ -11,13 +11,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${STANDPIPE_CACHE:-$HOME/.cache/standpipe}
 out=$cache/mutants
 alone=$cache/machines
-machines=${MACHINES:-cursor dispatcher router group disuse}
+all="cursor dispatcher router group disuse"
+machines=${MACHINES:-$all}
 wanted=90
 
 # The machines are pure: of core they need these modules only, and build four times as fast without the rest.
 # One that comes to need another says so: "unresolved import".
 needed="checksum codec entry error id message native partitioner wire"
-kept=$(tr -s ' ' '|' <<< "cursor dispatcher router group disuse $needed")
+kept=$(tr -s ' ' '|' <<< "$all $needed")
 rm -rf "$alone"
 mkdir -p "$alone/core"
 cp Cargo.lock "$alone"

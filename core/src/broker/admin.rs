@@ -35,15 +35,16 @@ impl Broker {
         store.durable(submitted.seq, Durability::Disk).await
     }
 
-    /// Commits what is done in memory already. Where the store refuses, it is owed to it: done once
-    /// more, each of these comes to the same.
+    /// Commits what is done in memory already. Where the store refuses, or nobody waits for it any more,
+    /// it is owed to it: done once more, each of these comes to the same. In an admin's turn only.
     pub(super) async fn commit_done(&self, ops: Vec<Op>) -> Result<()> {
-        let mut all = std::mem::take(&mut *self.inner.owed.lock());
-        all.extend(ops);
-        let committed = self.commit_admin(all.clone()).await;
-        if committed.is_err() {
-            *self.inner.owed.lock() = all;
-        }
-        committed
+        let owed = {
+            let mut owed = self.inner.owed.lock();
+            owed.extend(ops);
+            owed.clone()
+        };
+        self.commit_admin(owed).await?;
+        self.inner.owed.lock().clear();
+        Ok(())
     }
 }
