@@ -1,5 +1,10 @@
 //! The end on request: the first signal asks for a clean stop, the second one forces it.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -10,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 /// Where the handlers cannot be installed.
 pub(crate) fn on_stop() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
+    // Not whether it stops: the end of stdin may have come just before the first signal.
+    let signalled = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;
-        let stop = stop.clone();
+        let (stop, signalled) = (stop.clone(), signalled.clone());
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if stop.is_cancelled() {
+                if signalled.swap(true, Ordering::SeqCst) {
                     tracing::warn!("second signal: stopping without a clean end");
                     std::process::exit(128 + kind.as_raw_value());
                 }
