@@ -9,7 +9,7 @@ use crate::{
     cursor::{Change, Cursor, Mark, encode_changes},
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset, PartitionId},
-    store::{Commit, Durability, Op},
+    store::{Commit, Durability, Op, Store},
 };
 
 /// A group's next offset on a partition, with the client's note.
@@ -49,44 +49,26 @@ impl Broker {
         group: &str,
         offsets: &[GroupOffset],
     ) -> Result<Confirm> {
-        let mut ops = Vec::new();
-        let mut applied = Vec::new();
+        let now = Millis::now();
+        let mut cursors = Vec::new();
         for offset in offsets {
             let topic = self.topic(namespace, &offset.topic);
             let topic = topic.ok_or_else(|| super::publish::no_topic(namespace, &offset.topic))?;
             topic.partition(offset.partition)?;
             let subscription = self.group_subscription(&topic, group).await?;
-            applied.push((topic, subscription, offset));
-        }
-        let now = Millis::now();
-        let mut memory = Vec::new();
-        for (topic, subscription, offset) in &applied {
-            let changes = [
-                Change::Seek(offset.offset),
-                Change::Mark(Mark {
-                    leader_epoch: offset.leader_epoch,
-                    metadata: offset.metadata.clone(),
-                    at: now,
-                }),
-            ];
-            let op = Op::Cursor {
-                cursor: subscription.cursor_id(offset.partition),
-                change: encode_changes(&changes),
-                reset: true,
+            let mark = Mark {
+                leader_epoch: offset.leader_epoch,
+                metadata: offset.metadata.clone(),
+                at: now,
             };
-            let to = if topic.lives_in_memory() {
-                &mut memory
-            } else {
-                &mut ops
-            };
-            to.push(op);
-            let mut state = subscription.state.lock();
-            state.dispatcher.mark(offset.partition, &changes);
-            subscription.update_held(&state, offset.partition);
-            drop(state);
-            to.extend(super::janitor::trim_op(topic, offset.partition, 1));
+            cursors.push(GroupCursor {
+                topic,
+                subscription,
+                partition: offset.partition,
+                changes: vec![Change::Seek(offset.offset), Change::Mark(mark)],
+            });
         }
-        self.commit_groups(memory, ops)
+        self.commit_cursors(&cursors)
     }
 
     /// The offsets that a group has committed, in order.
@@ -111,27 +93,21 @@ impl Broker {
         group: &str,
         partitions: &[(String, PartitionId)],
     ) -> Result<()> {
-        let (mut memory, mut ops) = (Vec::new(), Vec::new());
+        let mut cursors = Vec::new();
         for (topic, partition) in partitions {
             let Some(topic) = self.topic(namespace, topic) else {
                 continue;
             };
             let subscription = topic.subscription(group);
-            let Some(subscription) = subscription.filter(|s| s.mode() == Mode::Positional) else {
-                continue;
-            };
-            let mut state = subscription.state.lock();
-            state.dispatcher.unmark(*partition);
-            subscription.update_held(&state, *partition);
-            let cursor = subscription.cursor_id(*partition);
-            let to = if topic.lives_in_memory() {
-                &mut memory
-            } else {
-                &mut ops
-            };
-            to.push(Op::DropCursor { cursor });
+            let positional = subscription.filter(|s| s.mode() == Mode::Positional);
+            cursors.extend(positional.map(|subscription| GroupCursor {
+                topic,
+                subscription,
+                partition: *partition,
+                changes: Vec::new(),
+            }));
         }
-        self.commit_groups(memory, ops)?.wait().await
+        self.commit_cursors(&cursors)?.wait().await
     }
 
     /// The names of positional groups that have committed something.
@@ -186,22 +162,79 @@ impl Broker {
         }
     }
 
-    fn commit_groups(&self, memory: Vec<Op>, ops: Vec<Op>) -> Result<Confirm> {
+    /// Commits cursors at once, those on disk and those in memory; nothing has changed where the
+    /// store refuses.
+    fn commit_cursors(&self, cursors: &[GroupCursor]) -> Result<Confirm> {
+        let _turn = self.inner.group_commits.lock();
+        let confirm = self.commit_by_place(cursors, |cursor| Some(cursor.op()))?;
+        cursors.iter().for_each(GroupCursor::apply);
+        if let Err(error) = self.commit_by_place(cursors, GroupCursor::trim_op) {
+            tracing::warn!(%error, "the space below a group's offsets is not given back");
+        }
+        Ok(confirm)
+    }
+
+    fn commit_by_place(
+        &self,
+        cursors: &[GroupCursor],
+        op: impl Fn(&GroupCursor) -> Option<Op>,
+    ) -> Result<Confirm> {
+        let ops = |memory| {
+            let there = |cursor: &&GroupCursor| cursor.topic.lives_in_memory() == memory;
+            cursors.iter().filter(there).filter_map(&op).collect()
+        };
         let commit = |ops| Commit {
             ops,
             durability: Durability::Disk,
             epoch: self.inner.epoch,
         };
-        if !memory.is_empty() {
-            use crate::store::Store;
-            self.inner.memory.submit(commit(memory))?;
+        let (on_disk, in_memory): (Vec<_>, Vec<_>) = (ops(false), ops(true));
+        let mut confirm = Confirm::ready();
+        if !on_disk.is_empty() {
+            let submitted = self.inner.store.submit(commit(on_disk))?;
+            confirm = Confirm::durable(self.inner.store.clone(), submitted.seq, Durability::Disk);
         }
-        if ops.is_empty() {
-            return Ok(Confirm::ready());
+        if !in_memory.is_empty() {
+            self.inner.memory.submit(commit(in_memory))?;
         }
-        let submitted = self.inner.store.submit(commit(ops))?;
-        let store = self.inner.store.clone();
-        Ok(Confirm::durable(store, submitted.seq, Durability::Disk))
+        Ok(confirm)
+    }
+}
+
+/// A group's cursor on one partition, as it is to become.
+struct GroupCursor {
+    topic: Arc<Topic>,
+    subscription: Arc<Subscription>,
+    partition: PartitionId,
+    /// None take back what was committed before.
+    changes: Vec<Change>,
+}
+
+impl GroupCursor {
+    fn op(&self) -> Op {
+        let cursor = self.subscription.cursor_id(self.partition);
+        if self.changes.is_empty() {
+            return Op::DropCursor { cursor };
+        }
+        Op::Cursor {
+            cursor,
+            change: encode_changes(&self.changes),
+            reset: true,
+        }
+    }
+
+    fn apply(&self) {
+        let mut state = self.subscription.state.lock();
+        if self.changes.is_empty() {
+            state.dispatcher.unmark(self.partition);
+        } else {
+            state.dispatcher.mark(self.partition, &self.changes);
+        }
+        self.subscription.update_held(&state, self.partition);
+    }
+
+    fn trim_op(&self) -> Option<Op> {
+        super::janitor::trim_op(&self.topic, self.partition, 1)
     }
 }
 

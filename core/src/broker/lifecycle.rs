@@ -53,8 +53,9 @@ impl Broker {
             options,
             epoch,
             state: RwLock::new(State::default()),
-            admin: tokio::sync::Mutex::new(()),
+            admin: Arc::default(),
             owed: Mutex::default(),
+            group_commits: Mutex::default(),
             janitor: Janitor::default(),
             timekeeper: Arc::default(),
             alarms: Arc::default(),
@@ -113,7 +114,7 @@ impl Broker {
         if let Some(id) = take() {
             return Ok(id);
         }
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         if let Some(id) = take() {
             return Ok(id);
         }
@@ -140,7 +141,7 @@ impl Broker {
         key: &str,
         make: impl FnOnce() -> String,
     ) -> Result<String> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         let key = catalog::named(b"m/", "name", key);
         if let Some(value) = self.inner.store.get(key.clone()).await? {
             return catalog::read(&key, &value);
@@ -205,10 +206,7 @@ impl Broker {
         let around = (&topic, &self.inner);
         let (name, mode) = (record.name.as_str(), record.mode);
         let subscription = Subscription::new(record.id, name, mode, around, record.queue, cursors);
-        topic
-            .subscriptions
-            .write()
-            .insert(name.into(), subscription.clone());
+        topic.add(&subscription);
         // Nobody could use it while the broker was down.
         subscription.used();
         Ok(())

@@ -26,6 +26,7 @@ mod keyed;
 mod lifecycle;
 mod options;
 mod partition;
+mod persist;
 mod place;
 mod publish;
 mod pump;
@@ -100,9 +101,11 @@ pub(crate) struct Inner {
     epoch: Epoch,
     state: RwLock<State>,
     /// Serialises declares and deletes; publishes and deliveries never take it.
-    admin: tokio::sync::Mutex<()>,
+    admin: Arc<tokio::sync::Mutex<()>>,
     /// What declares and deletes have done in memory and the store has refused so far.
     owed: Mutex<Vec<Op>>,
+    /// The turn of a group's commit: its order in the store is that in memory.
+    group_commits: Mutex<()>,
     admission: admission::Gate,
     completions: completion::Completions,
     janitor: janitor::Janitor,

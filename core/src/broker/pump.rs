@@ -21,6 +21,8 @@ use crate::{
 const BUDGET: usize = 256;
 /// Octets read from the log at once.
 const READ_BYTES: usize = 1 << 20;
+/// Milliseconds until what the store refused is tried again.
+const RETRY: i64 = 1000;
 /// Grants this near each other are read together.
 const READ_GAP: u64 = 64;
 
@@ -49,15 +51,16 @@ async fn run(subscription: Arc<Subscription>) {
             let now = Millis::now();
             state.dispatcher.tick(now);
             grants.append(&mut state.dispatcher.poll(now, BUDGET));
-            subscription.persist_or_log(&mut state);
+            let again = (!subscription.persist_or_log(&mut state)).then_some(RETRY);
             let next = state.dispatcher.next_tick();
-            (grants, next.map(|at| at.0.saturating_sub(now.0).max(1)))
+            let next = next.map(|at| at.0.saturating_sub(now.0).max(1));
+            (grants, next.into_iter().chain(again).min())
         };
         if grants.is_empty() {
             idle(&subscription, &wake, wait).await;
         } else if let Err(error) = deliver(&subscription, grants).await {
             tracing::warn!(subscription = %subscription.name(), %error, "cannot deliver");
-            idle(&subscription, &wake, Some(1000)).await;
+            idle(&subscription, &wake, Some(RETRY)).await;
         }
     }
 }

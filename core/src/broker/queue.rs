@@ -93,7 +93,7 @@ impl Broker {
     /// `Exists` where one of that name was declared otherwise, `Denied` where another connection
     /// has it for itself, `Invalid` for a bad name, and the store's.
     pub async fn declare_queue(&self, spec: QueueSpec) -> Result<QueueInfo> {
-        let _admin = self.admin().await?;
+        let turn = self.admin().await?;
         let topic = self.topic(&spec.namespace, &spec.name);
         if let Some(subscription) = topic.as_ref().and_then(|topic| topic.subscription(QUEUE)) {
             check_equivalent(&subscription, &spec)?;
@@ -119,14 +119,14 @@ impl Broker {
             &floors_at_start(&topic),
             &mut ops,
         );
-        self.commit_admin(ops).await?;
-        self.inner.state.write().insert(&topic);
-        topic
-            .subscriptions
-            .write()
-            .insert(QUEUE.into(), subscription.clone());
-        subscription.used();
-        Ok(info(subscription, true))
+        let inner = self.inner.clone();
+        let insert = move || {
+            inner.state.write().insert(&topic);
+            topic.add(&subscription);
+            subscription.used();
+            info(subscription, true)
+        };
+        self.bring_about(turn, ops, insert).await
     }
 
     /// Whether a declaration may find what is there: nothing, or a queue that was declared the same.
@@ -187,7 +187,7 @@ impl Broker {
 
     /// Ends what belongs to a connection that is gone: its exclusive queues.
     pub async fn owner_gone(&self, owner: OwnerId) {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         let owned: Vec<_> = {
             let state = self.inner.state.read();
             let owned = state.by_id.values();
@@ -206,7 +206,7 @@ impl Broker {
         if !is_unused(subscription) {
             return;
         }
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         if !is_unused(subscription) || subscription.gone.is_cancelled() {
             return;
         }
@@ -271,7 +271,7 @@ impl Broker {
             let message = "mode `keyed` is not implemented yet; use lease or positional";
             return Err(Error::new(ErrorKind::Unsupported, "subscribe", message));
         }
-        let _admin = self.admin().await?;
+        let turn = self.admin().await?;
         self.check_mode(topic.namespace(), name, mode)?;
         if let Some(subscription) = topic.subscription(name) {
             return Ok(subscription);
@@ -290,9 +290,12 @@ impl Broker {
             unused_for: None,
         });
         let new = self.new_subscription(topic, (name, mode), queue, &floors, &mut ops);
-        self.commit_admin(ops).await?;
-        topic.subscriptions.write().insert(name.into(), new.clone());
-        Ok(new)
+        let topic = topic.clone();
+        let insert = move || {
+            topic.add(&new);
+            new
+        };
+        self.bring_about(turn, ops, insert).await
     }
 
     fn check_new_subscription(&self, topic: &Topic, name: &str) -> Result<()> {

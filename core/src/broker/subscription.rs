@@ -1,6 +1,7 @@
 //! A subscription while the broker runs: its state machine, and what of it must be persisted.
 
 use std::{
+    collections::BTreeSet,
     ops::Range,
     sync::{Arc, Weak},
 };
@@ -11,24 +12,17 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Confirm, Inner, Topic,
-    attachment::Outboxes,
-    completion::{Completion, Due, Effect},
-    queue::QueueDeclaration,
-    snapshots::Snapshots,
+    Confirm, Inner, Topic, attachment::Outboxes, queue::QueueDeclaration, snapshots::Snapshots,
 };
 use crate::{
-    cursor::{Change, Cursor, encode_changes},
+    cursor::Cursor,
     dispatcher::{Counts, Dispatcher, Grant, OwnerId, Receipt, Settle},
     disuse::Disuse,
     driver::Settlement,
     error::{Error, ErrorKind, Result},
     id::{CursorId, Millis, Offset, PartitionId, SubscriptionId},
-    store::{Commit, CommitSeq, Durability, Op},
+    store::{CommitSeq, Durability},
 };
-
-/// Trimming waits for this many settled offsets, unless the log is settled whole.
-const TRIM_STEP: u64 = 1024;
 
 /// How a subscription is consumed; fixed when it is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +62,10 @@ pub(super) struct State {
     /// Of a queue that goes when it is unused.
     pub(super) disuse: Option<Disuse>,
     lost: u64,
-    snapshots: Vec<Snapshots>,
+    pub(super) snapshots: Vec<Snapshots>,
+    /// Partitions with changes that the store refused. They are in memory: the next commit makes up
+    /// for them.
+    pub(super) refused: BTreeSet<PartitionId>,
 }
 
 /// What a subscription keeps from being trimmed on a partition.
@@ -120,6 +117,7 @@ impl Subscription {
                 disuse,
                 lost: 0,
                 snapshots,
+                refused: BTreeSet::new(),
             }),
             held: Mutex::new(held),
             wake: Arc::new(Notify::new()),
@@ -344,105 +342,6 @@ impl Subscription {
             _ => Confirm::ready(),
         }
     }
-
-    pub(super) fn persist_or_log(&self, state: &mut State) {
-        if let Err(error) = self.persist(state) {
-            tracing::error!(subscription = %self.name, %error, "a change of a cursor is not persisted");
-        }
-    }
-
-    /// Submits what changed since the last call, under the state's lock, so that changes keep
-    /// their order. `None` where nothing changed or nothing of this subscription is kept.
-    pub(super) fn persist(&self, state: &mut State) -> Result<Option<CommitSeq>> {
-        let changes = state.dispatcher.take_changes();
-        let (false, Some(topic), Some(broker)) = (
-            changes.is_empty(),
-            self.topic.upgrade(),
-            self.broker.upgrade(),
-        ) else {
-            return Ok(None);
-        };
-        let mut by_partition: Vec<(PartitionId, Vec<Change>)> = Vec::new();
-        for (partition, change) in changes {
-            match by_partition.iter_mut().find(|(at, _)| *at == partition) {
-                Some((_, changes)) => changes.push(change),
-                None => by_partition.push((partition, vec![change])),
-            }
-        }
-        let mut ops = Vec::with_capacity(by_partition.len());
-        let mut effects = Vec::new();
-        for (partition, changes) in by_partition {
-            self.update_held(state, partition);
-            effects.extend(
-                changes
-                    .iter()
-                    .filter_map(horizon)
-                    .map(|horizon| (partition, horizon)),
-            );
-            ops.push(self.cursor_op(state, partition, &changes));
-            ops.extend(super::janitor::trim_op(&topic, partition, TRIM_STEP));
-        }
-        let submitted = topic.store.submit(Commit {
-            ops,
-            durability: Durability::Os,
-            epoch: broker.epoch,
-        })?;
-        self.reserve(&topic, &broker, submitted.seq, effects, state);
-        Ok(Some(submitted.seq))
-    }
-
-    fn cursor_op(&self, state: &mut State, partition: PartitionId, changes: &[Change]) -> Op {
-        let snapshots = &mut state.snapshots[partition.0 as usize];
-        let cursor = state.dispatcher.cursor(partition);
-        let delta = encode_changes(changes);
-        let reset = snapshots.is_due(delta.len());
-        let change = match cursor {
-            Some(cursor) if reset => {
-                let snapshot = encode_changes(&cursor.snapshot());
-                snapshots.taken(snapshot.len());
-                snapshot
-            }
-            _ => delta,
-        };
-        Op::Cursor {
-            cursor: self.cursor_id(partition),
-            change,
-            reset,
-        }
-    }
-
-    /// A horizon holds once it is on disk; in memory it holds at once.
-    fn reserve(
-        &self,
-        topic: &Arc<Topic>,
-        broker: &Arc<Inner>,
-        seq: CommitSeq,
-        horizons: Vec<(PartitionId, Offset)>,
-        state: &mut State,
-    ) {
-        if horizons.is_empty() {
-            return;
-        }
-        let this = topic
-            .subscription(&self.name)
-            .filter(|this| this.id == self.id);
-        let (false, Some(this)) = (topic.lives_in_memory(), this) else {
-            for (partition, horizon) in horizons {
-                state.dispatcher.reserved(partition, horizon);
-            }
-            return self.wake.notify_one();
-        };
-        let effects = horizons
-            .into_iter()
-            .map(|(partition, horizon)| Effect::Reserved(this.clone(), partition, horizon));
-        let completion = Completion {
-            seq,
-            effects: effects.collect(),
-            confirm: None,
-            admission: super::Admission::none(),
-        };
-        broker.completions.push(Due::Disk, completion);
-    }
 }
 
 impl std::fmt::Debug for Subscription {
@@ -464,13 +363,6 @@ pub(super) fn gone() -> Error {
 
 fn held_from(mode: Mode, cursor: &Cursor) -> Option<Offset> {
     (mode != Mode::Positional || cursor.mark().is_some()).then(|| cursor.floor())
-}
-
-fn horizon(change: &Change) -> Option<Offset> {
-    match change {
-        Change::Horizon(horizon) => Some(*horizon),
-        _ => None,
-    }
 }
 
 fn verb(settlement: Settlement, now: Millis) -> Settle {

@@ -288,6 +288,25 @@ impl Topic {
         self.advance_subscriptions(partition, state.leasable());
     }
 
+    /// Puts a subscription among those that are told of what comes, and tells it of what came while
+    /// it was on its way to disk.
+    pub(super) fn add(&self, subscription: &Arc<Subscription>) {
+        let name = subscription.name().clone();
+        self.subscriptions
+            .write()
+            .insert(name, subscription.clone());
+        let partitions = self.partitions.read().clone();
+        for (at, partition) in (0..).map(PartitionId).zip(partitions) {
+            subscription.advance(at, partition.leasable());
+        }
+    }
+
+    /// See [`Subscription::make_up`].
+    pub(super) fn make_up(&self) {
+        let subscriptions = self.subscriptions.read();
+        subscriptions.values().for_each(|each| each.make_up());
+    }
+
     pub(super) fn lives_in_memory(&self) -> bool {
         self.lifetime() != Lifetime::Permanent
     }

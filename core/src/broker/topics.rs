@@ -1,6 +1,6 @@
 //! Creating, growing and deleting topics.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::{
     Broker, Lifetime, Retention, State, Subscription, Topic, TopicSpec,
@@ -69,15 +69,19 @@ impl Broker {
     /// `Exists` where the name is taken, `Invalid` for a bad name or number of partitions,
     /// `TooLarge` at the limit of topics, and the store's.
     pub async fn create_topic(&self, spec: TopicSpec) -> Result<Arc<Topic>> {
-        let _admin = self.admin().await?;
+        let turn = self.admin().await?;
         if self.topic(&spec.namespace, &spec.name).is_some() {
             let message = format!("topic `{}` exists", spec.name);
             return Err(Error::new(ErrorKind::Exists, "create topic", message));
         }
         let (topic, op) = self.new_topic(spec)?;
-        self.commit_admin(op.into_iter().collect()).await?;
-        self.inner.state.write().insert(&topic);
-        Ok(topic)
+        let inner = self.inner.clone();
+        let insert = move || {
+            inner.state.write().insert(&topic);
+            topic
+        };
+        self.bring_about(turn, op.into_iter().collect(), insert)
+            .await
     }
 
     /// The topic of that name; created with the defaults where there is none.
@@ -114,7 +118,7 @@ impl Broker {
     /// # Errors
     /// `NotFound`, `Invalid` where the topic has as many or more already, and the store's.
     pub async fn grow_topic(&self, namespace: &str, name: &str, partitions: u32) -> Result<()> {
-        let _admin = self.admin().await?;
+        let turn = self.admin().await?;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
@@ -125,25 +129,9 @@ impl Broker {
         }
         spec.partitions = partitions;
         spec.check(self.limits().partitions)?;
-        let record = TopicRecord {
-            id: topic.id(),
-            spec: spec.clone(),
-        };
-        if !topic.lives_in_memory() {
-            let key = catalog::named(catalog::TOPICS, namespace, name);
-            self.commit_admin(vec![catalog::put(key, &record)]).await?;
-        }
-        for subscription in topic.subscriptions() {
-            (now..partitions).for_each(|_| {
-                subscription.add_partition(Cursor::starting_at(Offset::ZERO));
-            });
-        }
-        topic
-            .partitions
-            .write()
-            .extend(empty_partitions(topic.id(), now..partitions));
-        topic.set_partitions(partitions);
-        Ok(())
+        let ops = record_ops(&topic, &spec);
+        let grow = move || topic.grow(now..partitions);
+        self.bring_about(turn, ops, grow).await
     }
 
     /// Changes what a topic keeps: see [`Broker::alter_topic`].
@@ -175,7 +163,7 @@ impl Broker {
         name: &str,
         change: impl FnOnce(&mut TopicSpec) -> Result<(), E>,
     ) -> Result<(), E> {
-        let _admin = self.admin().await?;
+        let turn = self.admin().await?;
         let topic = self
             .topic(namespace, name)
             .ok_or_else(|| no_topic(namespace, name))?;
@@ -191,16 +179,9 @@ impl Broker {
         if spec == before {
             return Ok(());
         }
-        if !topic.lives_in_memory() {
-            let record = TopicRecord {
-                id: topic.id(),
-                spec: spec.clone(),
-            };
-            let key = catalog::named(catalog::TOPICS, namespace, name);
-            self.commit_admin(vec![catalog::put(key, &record)]).await?;
-        }
-        topic.set_spec(spec);
-        Ok(())
+        let ops = record_ops(&topic, &spec);
+        let set = move || topic.set_spec(spec);
+        Ok(self.bring_about(turn, ops, set).await?)
     }
 
     /// A topic that is in no map yet, and what makes it durable.
@@ -279,6 +260,19 @@ impl Broker {
     }
 }
 
+/// What keeps a topic's specification, where anything of it is kept.
+fn record_ops(topic: &Topic, spec: &TopicSpec) -> Vec<Op> {
+    if topic.lives_in_memory() {
+        return Vec::new();
+    }
+    let record = TopicRecord {
+        id: topic.id(),
+        spec: spec.clone(),
+    };
+    let key = catalog::named(catalog::TOPICS, topic.namespace(), topic.name());
+    vec![catalog::put(key, &record)]
+}
+
 /// Removes logs, cursors, and the keys of subscriptions.
 fn drop_ops(topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Vec<Op> {
     let partitions = topic.partitions.read();
@@ -312,10 +306,21 @@ pub(super) fn cursor_drops(subscription: &Subscription, topic: &Topic) -> Vec<Op
         .collect()
 }
 
-fn empty_partitions(
-    topic: TopicId,
-    numbers: std::ops::Range<u32>,
-) -> impl Iterator<Item = Arc<Partition>> {
+impl Topic {
+    /// Adds partitions, and their cursors to its subscriptions.
+    fn grow(&self, numbers: Range<u32>) {
+        for subscription in self.subscriptions() {
+            numbers.clone().for_each(|_| {
+                subscription.add_partition(Cursor::starting_at(Offset::ZERO));
+            });
+        }
+        let new = empty_partitions(self.id(), numbers.clone());
+        self.partitions.write().extend(new);
+        self.set_partitions(numbers.end);
+    }
+}
+
+fn empty_partitions(topic: TopicId, numbers: Range<u32>) -> impl Iterator<Item = Arc<Partition>> {
     numbers.map(move |number| {
         let log = LogId {
             topic,

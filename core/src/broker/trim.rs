@@ -44,7 +44,7 @@ impl Broker {
     }
 
     async fn commit_trim(&self, topic: &Topic, partition: &Partition, below: Offset) -> Result<()> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         if topic.is_gone() {
             let message = format!("topic `{}` was deleted", topic.name());
             return Err(Error::new(ErrorKind::NotFound, "trim", message));

@@ -100,7 +100,7 @@ impl Broker {
 
     async fn delete_if_over(&self, queue: &Arc<Subscription>) {
         // A declaration that came first renews its time.
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         if queue.gone.is_cancelled() || !queue.is_over() {
             return;
         }

@@ -100,12 +100,14 @@ async fn each_period<R: Future<Output = ()>>(
 }
 
 impl Broker {
-    /// One round over all topics: what each one's retention lets go is given back.
+    /// One round over all topics: what the store refused is tried again, and what each one's retention
+    /// lets go is given back.
     pub(super) async fn tidy(&self, now: Millis) {
         let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
         let mut forgets = settled::FORGETS_A_ROUND;
         let mut failures = Vec::new();
         for topic in topics {
+            topic.make_up();
             let done = match topic.retention() {
                 Retention::Forever => Ok(()),
                 Retention::Compact(policy) if policy.beyond == Beyond::Stays => Ok(()),
@@ -137,7 +139,7 @@ impl Broker {
         ops: Vec<Op>,
         still: impl Fn() -> bool,
     ) -> Result<bool> {
-        let _admin = self.inner.admin.lock().await;
+        let _admin = self.turn().await;
         if topic.is_gone() || !still() {
             return Ok(false);
         }

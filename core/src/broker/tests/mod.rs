@@ -5,10 +5,13 @@ mod compact;
 mod durability;
 mod holes;
 mod limits;
+mod moody;
 mod owed;
 mod retention;
 mod settled;
 mod trim;
+mod unheld;
+mod unpersisted;
 mod unused;
 
 use std::sync::Arc;
@@ -41,6 +44,10 @@ async fn topic(broker: &Broker, retention: Retention) -> Arc<Topic> {
 }
 
 async fn publish(broker: &Broker, count: u64) {
+    publish_at(broker, count, Durability::Disk).await;
+}
+
+async fn publish_at(broker: &Broker, count: u64, durability: Durability) {
     for n in 0..count {
         let published = broker.publish(Publish {
             namespace: "/",
@@ -48,7 +55,7 @@ async fn publish(broker: &Broker, count: u64) {
             draft: NativeCodec::encode(&Message::new(n.to_string())),
             key: None,
             lane: LaneId(0),
-            durability: Some(Durability::Disk),
+            durability: Some(durability),
             admission: Admission::none(),
         });
         published.unwrap().confirm.wait().await.unwrap();

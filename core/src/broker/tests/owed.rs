@@ -1,41 +1,15 @@
 //! A store that refuses declares and deletes for a while.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use super::*;
+use super::{
+    moody::{Refusing, broker_on},
+    *,
+};
 use crate::{
     broker::QueueSpec,
-    error::{Error, ErrorKind, Result},
+    error::{ErrorKind, Result},
     message::Text,
     router::{Binding, Destination, ExchangeKind, ExchangeSpec},
-    store::{Layered, Store, StoreLayer, Submitted},
 };
-
-#[derive(Default)]
-struct Moody {
-    store: MemoryStore,
-    refuses: AtomicBool,
-}
-
-impl StoreLayer for Moody {
-    fn inner(&self) -> &dyn Store {
-        &self.store
-    }
-
-    fn submit(&self, commit: Commit) -> Result<Submitted> {
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Throttled, "commit", "not now"));
-        }
-        self.store.submit(commit)
-    }
-}
-
-type Refusing = Arc<Layered<Moody>>;
-
-async fn broker_on(store: &Refusing) -> Broker {
-    let opened = Broker::open(store.clone(), Codecs::default(), Options::default());
-    opened.await.unwrap()
-}
 
 /// What is refused is refused again, and not answered as done because memory has it; once the store
 /// takes it, it is there after a restart, as `is_done` sees it.
@@ -45,12 +19,12 @@ async fn is_kept_before_it_is_answered(
     is_done: impl Fn(&Broker) -> bool,
 ) {
     let broker = broker_on(store).await;
-    store.refuses.store(true, Ordering::SeqCst);
+    store.refuse(true);
     for _ in 0..2 {
         let refused = act(&broker).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Throttled, "{refused}");
     }
-    store.refuses.store(false, Ordering::SeqCst);
+    store.refuse(false);
     match act(&broker).await {
         Ok(()) => {}
         Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),

@@ -1,0 +1,108 @@
+//! Changes of cursors that the store refuses for a while.
+
+use super::{
+    moody::{Refusing, broker_on},
+    *,
+};
+use crate::{
+    broker::{Attach, Attachment, Credit, GroupOffset},
+    driver::Settlement,
+    error::ErrorKind,
+};
+
+const MESSAGES: u64 = 2500;
+
+async fn take(consumer: &mut Attachment, count: usize) -> Vec<Delivery> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let more = consumer.recv(count - taken.len()).await;
+        taken.extend(more.expect("the topic is there"));
+    }
+    taken
+}
+
+fn acks(deliveries: &[Delivery]) -> Vec<(crate::dispatcher::Receipt, Settlement)> {
+    let receipts = deliveries.iter().map(|delivery| delivery.receipt);
+    receipts.map(|receipt| (receipt, Settlement::Ack)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_go_on_once_the_store_does_and_what_was_settled_stays_so() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let workers = lease(&broker, &topic, "workers").await;
+    publish(&broker, MESSAGES).await;
+    let mut consumer = attach(&broker, &workers);
+
+    let first = take(&mut consumer, 100).await;
+    store.refuse(true);
+    let refused = workers.settle(acks(&first)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Throttled);
+    let second = take(&mut consumer, 900).await;
+    store.refuse(false);
+    let third = take(&mut consumer, MESSAGES as usize - 1000).await;
+    let numbers: Vec<_> = (1000..MESSAGES).collect();
+    assert_eq!(offsets(&third), numbers);
+
+    workers.settle(acks(&second[..1])).unwrap().await.unwrap();
+    let again = broker_on(&store).await;
+    let workers = again.topic("/", "t").unwrap().subscription("workers");
+    assert_eq!(workers.unwrap().floor(P0), Some(Offset(101)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_is_made_up_for_where_nothing_else_happens() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let workers = lease(&broker, &topic, "workers").await;
+    publish(&broker, 10).await;
+    let owner = broker.new_owner();
+    let taken = workers.get(owner).await.unwrap().unwrap();
+    store.refuse(true);
+    workers.settle(acks(&[taken])).unwrap_err();
+    store.refuse(false);
+    broker.tidy(crate::id::Millis::now()).await;
+    let again = broker_on(&store).await;
+    let workers = again.topic("/", "t").unwrap().subscription("workers");
+    assert_eq!(workers.unwrap().floor(P0), Some(Offset(1)));
+}
+
+#[tokio::test]
+async fn a_groups_commit_that_is_refused_is_none() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    topic(&broker, Retention::Forever).await;
+    publish(&broker, 10).await;
+    let commit = async |offset| {
+        let offset = GroupOffset {
+            topic: "t".into(),
+            partition: P0,
+            offset: Offset(offset),
+            leader_epoch: -1,
+            metadata: "a note".into(),
+        };
+        broker.group_commit("/", "g", &[offset]).await
+    };
+    let committed = || broker.group_offsets("/", "g")[0].offset.offset;
+    commit(3).await.unwrap().await.unwrap();
+    store.refuse(true);
+    let refused = commit(7).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Throttled);
+    assert_eq!(committed(), Offset(3));
+    let partitions = [("t".to_owned(), P0)];
+    let refused = broker.delete_group_offsets("/", "g", &partitions).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Throttled);
+    assert_eq!(committed(), Offset(3));
+}
+
+fn attach(broker: &Broker, subscription: &Arc<Subscription>) -> Attachment {
+    let attach = Attach {
+        owner: broker.new_owner(),
+        credit: Credit::unlimited(),
+        exclusive: false,
+        lease: None,
+    };
+    broker.attach(subscription, attach).unwrap()
+}
