@@ -27,6 +27,14 @@ struct Producer {
     batches: VecDeque<Batch>,
 }
 
+/// What one more batch makes of a partition's producers; nothing has changed yet.
+#[derive(Debug)]
+pub struct Advance {
+    id: i64,
+    producer: Producer,
+    forgotten: Option<i64>,
+}
+
 /// An appended batch of a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
@@ -93,32 +101,44 @@ impl Producers {
         }
     }
 
-    /// Remembers an appended batch; returns the producer's state to be written beside it.
-    pub fn appended(&mut self, stamp: ProducerStamp, batch: Batch) -> Bytes {
-        let producer = self.0.entry(stamp.id).or_default();
-        if producer.epoch != stamp.epoch {
-            producer.epoch = stamp.epoch;
-            producer.batches.clear();
-        }
+    /// The table as it is with one more batch, to be taken up by [`Producers::apply`] once the batch
+    /// has its place. Above `limit` producers the one that appended longest ago is forgotten.
+    pub fn with(&self, stamp: ProducerStamp, batch: Batch, limit: usize) -> Advance {
+        let known = self.0.get(&stamp.id);
+        let same = known.filter(|producer| producer.epoch == stamp.epoch);
+        let mut producer = same.cloned().unwrap_or(Producer {
+            epoch: stamp.epoch,
+            ..Producer::default()
+        });
         producer.batches.push_back(batch);
         if producer.batches.len() > REMEMBERED {
             producer.batches.pop_front();
         }
-        producer.encode()
+        let is_full = known.is_none() && self.0.len() >= limit;
+        Advance {
+            id: stamp.id,
+            producer,
+            forgotten: is_full.then(|| self.oldest()).flatten(),
+        }
     }
 
-    /// Forgets the producer that appended longest ago, once there are more than `limit`.
-    pub fn evict(&mut self, limit: usize) -> Option<i64> {
-        if self.0.len() <= limit {
-            return None;
+    /// The batch has its place.
+    pub fn apply(&mut self, advance: Advance) {
+        if let Some(id) = advance.forgotten {
+            self.0.remove(&id);
         }
-        let oldest = self
-            .0
-            .iter()
-            .min_by_key(|(_, producer)| producer.last_append());
-        let id = oldest.map(|(id, _)| *id)?;
-        self.0.remove(&id);
-        Some(id)
+        self.0.insert(advance.id, advance.producer);
+    }
+
+    /// Forgets all of them, and tells their ids.
+    pub fn take_ids(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.0).into_keys().collect()
+    }
+
+    fn oldest(&self) -> Option<i64> {
+        let producers = self.0.iter();
+        let oldest = producers.min_by_key(|(_, producer)| producer.last_append());
+        oldest.map(|(id, _)| *id)
     }
 
     /// All producers, by id.
@@ -137,7 +157,7 @@ impl Producers {
         producers
     }
 
-    /// Takes up a producer's state as [`Producers::appended`] returned it. Batches at or beyond
+    /// Takes up a producer's state as [`Advance::state`] returned it. Batches at or beyond
     /// `end` did not survive and are forgotten.
     ///
     /// # Errors
@@ -147,6 +167,18 @@ impl Producers {
         producer.batches.retain(|batch| batch.base_offset < end);
         self.0.insert(id, producer);
         Ok(())
+    }
+}
+
+impl Advance {
+    /// The producer's state, to be written beside the batch, in the same commit.
+    pub fn state(&self) -> Bytes {
+        self.producer.encode()
+    }
+
+    /// The producer that is forgotten for it.
+    pub fn forgotten(&self) -> Option<i64> {
+        self.forgotten
     }
 }
 
@@ -222,7 +254,49 @@ mod tests {
             base_offset: Offset(offset),
             appended: Millis(1),
         };
-        producers.appended(stamp(epoch, sequence), batch)
+        let advance = producers.with(stamp(epoch, sequence), batch, 100);
+        let state = advance.state();
+        producers.apply(advance);
+        state
+    }
+
+    #[test]
+    fn a_batch_that_got_no_place_is_still_the_next_one() {
+        let mut producers = Producers::default();
+        append(&mut producers, 0, 0, 100);
+        let refused = Batch {
+            sequence: 10,
+            count: 10,
+            base_offset: Offset(110),
+            appended: Millis(1),
+        };
+        drop(producers.with(stamp(0, 10), refused, 100));
+        assert_eq!(producers.check(stamp(0, 10), 10), Sequence::Next);
+    }
+
+    #[test]
+    fn the_one_that_appended_longest_ago_is_forgotten_for_a_new_one() {
+        let mut producers = Producers::default();
+        for (id, appended) in [(1, 10), (2, 5), (3, 20), (1, 30), (4, 40)] {
+            let (epoch, sequence) = (0, appended);
+            let batch = Batch {
+                sequence,
+                count: 1,
+                base_offset: Offset(0),
+                appended: Millis(i64::from(appended)),
+            };
+            let stamp = ProducerStamp {
+                id,
+                epoch,
+                sequence,
+            };
+            let advance = producers.with(stamp, batch, 3);
+            assert_eq!(advance.forgotten(), (id == 4).then_some(2));
+            producers.apply(advance);
+        }
+        let mut ids = producers.take_ids();
+        ids.sort_unstable();
+        assert_eq!((ids, producers.active()), (vec![1, 3, 4], vec![]));
     }
 
     #[test]

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
     Admission, Broker, Confirm, Topic, catalog,
-    partition::Partition,
     place::{Stop, Stops},
+    publish::no_topic,
 };
 use crate::{
-    entry::{Draft, ProducerStamp},
+    entry::Draft,
     error::{Error, Result},
     id::{LogId, Millis, Offset, PartitionId},
-    producer::{Batch, Producers, Sequence},
+    producer::{Advance, Batch, Sequence},
     store::{Commit, Durability, Expect, Op, Submitted},
 };
 
@@ -83,7 +81,11 @@ impl Broker {
         };
         let partition = stop.partition.clone();
         let mut producers = partition.tail.lock();
-        let mut ops = Vec::new();
+        if partition.is_closed() {
+            let topic = append.topic;
+            return Err(no_topic(topic.namespace(), topic.name()).into());
+        }
+        let (mut ops, mut advance) = (Vec::new(), None);
         if let Some(stamp) = append.draft.producer {
             match producers.check(stamp, append.draft.span) {
                 Sequence::Next => {}
@@ -94,13 +96,25 @@ impl Broker {
                     return Ok(appended(batch.base_offset, batch.appended, confirm));
                 }
             }
-            ops = self.remember(&mut producers, stamp, &append.draft, &partition);
+            let batch = Batch {
+                sequence: stamp.sequence,
+                count: append.draft.span,
+                base_offset: partition.end(),
+                appended: Millis::now(),
+            };
+            let next = producers.with(stamp, batch, self.limits().producers);
+            ops = producer_ops(partition.log, stamp.id, &next);
+            advance = Some(next);
         }
         let level = append.durability;
         let (submitted, span) = match append.pieces.is_empty() {
             true => self.submit_one(&stop, append.draft, ops, level)?,
             false => self.submit_pieces(&stop, append.pieces, ops, level)?,
         };
+        // Only now: what the store refuses is no repeat when it comes again.
+        if let Some(advance) = advance {
+            producers.apply(advance);
+        }
         drop(producers);
         let placed = submitted.placed[0];
         let stops = Stops::from_iter([stop]);
@@ -129,29 +143,6 @@ impl Broker {
         Ok((submitted, span))
     }
 
-    /// The producer's state with this batch, to be written beside it. The caller holds the tail,
-    /// so the batch's place is the partition's end.
-    fn remember(
-        &self,
-        producers: &mut Producers,
-        stamp: ProducerStamp,
-        draft: &Draft,
-        partition: &Partition,
-    ) -> Vec<Op> {
-        let batch = Batch {
-            sequence: stamp.sequence,
-            count: draft.span,
-            base_offset: partition.end(),
-            appended: Millis::now(),
-        };
-        let state = producers.appended(stamp, batch);
-        let mut ops = vec![put_producer(partition.log, stamp.id, Some(state))];
-        if let Some(id) = producers.evict(self.limits().producers) {
-            ops.push(put_producer(partition.log, id, None));
-        }
-        ops
-    }
-
     /// A confirm for what was appended before: everything up to now is durable then.
     fn confirm_again(&self, topic: &Arc<Topic>, level: Durability) -> Result<Confirm> {
         if topic.lives_in_memory() {
@@ -167,12 +158,16 @@ impl Broker {
     }
 }
 
-fn put_producer(log: LogId, id: i64, state: Option<Bytes>) -> Op {
-    Op::PutIf {
+/// A producer's state, written beside its batch, and that of the one forgotten for it.
+fn producer_ops(log: LogId, id: i64, advance: &Advance) -> Vec<Op> {
+    let mut ops = vec![Op::PutIf {
         key: catalog::producer(log, id),
         expect: Expect::Any,
-        value: state,
-    }
+        value: Some(advance.state()),
+    }];
+    let forgotten = advance.forgotten().into_iter();
+    ops.extend(forgotten.map(|id| catalog::remove(catalog::producer(log, id))));
+    ops
 }
 
 fn appended(base_offset: Offset, appended: Millis, confirm: Confirm) -> Appended {

@@ -68,7 +68,7 @@ impl Broker {
                 changes: vec![Change::Seek(offset.offset), Change::Mark(mark)],
             });
         }
-        self.commit_cursors(&cursors)
+        self.commit_cursors(cursors)
     }
 
     /// The offsets that a group has committed, in order.
@@ -107,7 +107,7 @@ impl Broker {
                 changes: Vec::new(),
             }));
         }
-        self.commit_cursors(&cursors)?.wait().await
+        self.commit_cursors(cursors)?.wait().await
     }
 
     /// The names of positional groups that have committed something.
@@ -164,11 +164,13 @@ impl Broker {
 
     /// Commits cursors at once, those on disk and those in memory; nothing has changed where the
     /// store refuses.
-    fn commit_cursors(&self, cursors: &[GroupCursor]) -> Result<Confirm> {
+    fn commit_cursors(&self, mut cursors: Vec<GroupCursor>) -> Result<Confirm> {
         let _turn = self.inner.group_commits.lock();
-        let confirm = self.commit_by_place(cursors, |cursor| Some(cursor.op()))?;
+        // What came just before its group or topic was deleted went with it.
+        cursors.retain(|cursor| !cursor.subscription.state.lock().deleted);
+        let confirm = self.commit_by_place(&cursors, |cursor| Some(cursor.op()))?;
         cursors.iter().for_each(GroupCursor::apply);
-        if let Err(error) = self.commit_by_place(cursors, GroupCursor::trim_op) {
+        if let Err(error) = self.commit_by_place(&cursors, GroupCursor::trim_op) {
             tracing::warn!(%error, "the space below a group's offsets is not given back");
         }
         Ok(confirm)

@@ -1,6 +1,6 @@
 //! A partition while the broker runs: its ends, and who waits for them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -19,6 +19,9 @@ pub(super) struct Partition {
     pub(super) changed: Notify,
     /// Locked while an entry takes its place: its holder knows the offset that comes next.
     pub(super) tail: Mutex<Producers>,
+    /// The topic is deleted. Set with the tail locked: what would be appended behind that would bring
+    /// the log back.
+    closed: AtomicBool,
     pub(super) space: Mutex<Space>,
     /// How far it is compacted; `None` before the first round.
     pub(super) compacted: Mutex<Option<Progress>>,
@@ -34,6 +37,7 @@ impl Partition {
             log,
             changed: Notify::new(),
             tail: Mutex::new(producers),
+            closed: AtomicBool::new(false),
             space: Mutex::default(),
             compacted: Mutex::default(),
             start: AtomicU64::new(start.0),
@@ -41,6 +45,18 @@ impl Partition {
             leasable: AtomicU64::new(end.0),
             end: AtomicU64::new(end.0),
         }
+    }
+
+    /// Takes nothing any more; tells whom it remembered.
+    pub(super) fn close(&self) -> Vec<i64> {
+        let mut producers = self.tail.lock();
+        self.closed.store(true, Ordering::Release);
+        producers.take_ids()
+    }
+
+    /// Whether its topic is deleted; the caller holds the tail.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(super) fn start(&self) -> Offset {

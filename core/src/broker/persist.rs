@@ -42,6 +42,10 @@ impl Subscription {
     /// their order; and what the store refused before. `None` where nothing is to be submitted or
     /// nothing of this subscription is kept.
     pub(super) fn persist(&self, state: &mut State) -> Result<Option<CommitSeq>> {
+        if state.deleted {
+            // It would bring its cursors back.
+            return Ok(None);
+        }
         let mut changed = by_partition(state.dispatcher.take_changes());
         for refused in &state.refused {
             if !changed.iter().any(|(at, _)| at == refused) {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     entry::Draft,
     error::{Error, ErrorKind, Result},
-    id::{Offset, PartitionId},
-    store::{Commit, Durability, Op, Store, Submitted},
+    id::{Millis, Offset, PartitionId},
+    store::{Commit, Durability, Op, Placed, Store, Submitted},
 };
 use std::sync::Arc;
 
@@ -21,6 +21,17 @@ pub(super) struct Stop {
     pub(super) topic: Arc<Topic>,
     pub(super) at: PartitionId,
     pub(super) partition: Arc<Partition>,
+}
+
+impl Stop {
+    /// Where an entry would be that came just before its topic was deleted. It went with that.
+    fn went_with_its_topic(&self) -> Placed {
+        Placed {
+            base_offset: self.partition.end(),
+            appended: Millis::now(),
+            leader_epoch: self.topic.leader_epoch(),
+        }
+    }
 }
 
 pub(super) type Stops = SmallVec<[Stop; 4]>;
@@ -48,6 +59,9 @@ impl Broker {
             let stop = stops.pop().expect("there is one");
             let partition = stop.partition.clone();
             let tail = partition.tail.lock();
+            if partition.is_closed() {
+                return Ok((stop.went_with_its_topic().base_offset, Confirm::ready()));
+            }
             let (submitted, span) = self.submit_one(&stop, draft, Vec::new(), level)?;
             drop(tail);
             let base = submitted.placed[0].base_offset;
@@ -96,7 +110,8 @@ impl Broker {
             .iter()
             .map(|stop| stop.partition.tail.lock())
             .collect();
-        let appends = stops.iter().map(|stop| Op::Append {
+        let open = || stops.iter().filter(|stop| !stop.partition.is_closed());
+        let appends = open().map(|stop| Op::Append {
             log: stop.partition.log,
             draft: draft.clone(),
         });
@@ -105,14 +120,19 @@ impl Broker {
         for stop in &sorted {
             wheels.extend(note_expiry(&mut ops, stop, draft, stop.partition.end()));
         }
-        let submitted = store.submit(Commit {
+        let mut submitted = store.submit(Commit {
             ops,
             durability: level,
             epoch: self.inner.epoch,
         })?;
-        for (stop, placed) in stops.iter().zip(&submitted.placed) {
+        for (stop, placed) in open().zip(&submitted.placed) {
             stop.partition
                 .extend(placed.base_offset.plus(u64::from(draft.span)));
+        }
+        for (index, stop) in stops.iter().enumerate() {
+            if stop.partition.is_closed() {
+                submitted.placed.insert(index, stop.went_with_its_topic());
+            }
         }
         wheels.into_iter().for_each(|wheel| wheel.done(self, None));
         drop(tails);

@@ -66,6 +66,8 @@ pub(super) struct State {
     /// Partitions with changes that the store refused. They are in memory: the next commit makes up
     /// for them.
     pub(super) refused: BTreeSet<PartitionId>,
+    /// Nothing of it is persisted any more.
+    pub(super) deleted: bool,
 }
 
 /// What a subscription keeps from being trimmed on a partition.
@@ -118,6 +120,7 @@ impl Subscription {
                 lost: 0,
                 snapshots,
                 refused: BTreeSet::new(),
+                deleted: false,
             }),
             held: Mutex::new(held),
             wake: Arc::new(Notify::new()),

@@ -273,13 +273,16 @@ fn record_ops(topic: &Topic, spec: &TopicSpec) -> Vec<Op> {
     vec![catalog::put(key, &record)]
 }
 
-/// Removes logs, cursors, and the keys of subscriptions.
+/// Ends a topic's logs for whoever appends; removes them, cursors, and the keys of both.
 fn drop_ops(topic: &Topic, subscriptions: &[Arc<Subscription>]) -> Vec<Op> {
-    let partitions = topic.partitions.read();
-    let logs = partitions
-        .iter()
-        .map(|partition| Op::DropLog { log: partition.log });
-    let mut ops: Vec<_> = logs.collect();
+    let partitions = topic.partitions.read().clone();
+    let mut ops = Vec::new();
+    for partition in &partitions {
+        let (log, producers) = (partition.log, partition.close());
+        let keys = producers.into_iter().map(|id| catalog::producer(log, id));
+        ops.extend(keys.map(catalog::remove));
+        ops.push(Op::DropLog { log });
+    }
     let compacted = partitions
         .iter()
         .filter(|partition| partition.compacted.lock().is_some());

@@ -125,12 +125,16 @@ impl Subscription {
         self.set_alarm(alarm);
     }
 
-    /// Ends it for its consumers: it is deleted.
+    /// Ends it for its consumers, and for whoever commits to it: it is deleted.
     pub(super) fn end(&self) {
         self.gone.cancel();
-        let state = self.state.lock();
+        let broker = self.broker.upgrade();
+        let turn = broker.as_ref().map(|broker| broker.group_commits.lock());
+        let mut state = self.state.lock();
+        state.deleted = true;
         let alarm = state.disuse.as_ref().and_then(Disuse::alarm);
         drop(state);
+        drop(turn);
         if let Some((alarm, broker)) = self.alarm_at(alarm) {
             broker.alarms.remove(alarm);
         }

@@ -2,11 +2,13 @@
 
 mod altered;
 mod compact;
+mod deleted;
 mod durability;
 mod holes;
 mod limits;
 mod moody;
 mod owed;
+mod refused;
 mod retention;
 mod settled;
 mod trim;

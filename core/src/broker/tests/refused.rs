@@ -1,0 +1,47 @@
+//! Appends that the store refuses.
+
+use super::{
+    moody::{Refusing, broker_on},
+    *,
+};
+use crate::{
+    broker::{Append, AppendError, Appended},
+    entry::{Draft, Format, ProducerStamp},
+    error::ErrorKind,
+};
+
+fn append(broker: &Broker, topic: &Arc<Topic>, sequence: i32) -> Result<Appended, AppendError> {
+    let mut draft = Draft::batch(Format::NATIVE, bytes::Bytes::from_static(b"xx"), 5);
+    draft.producer = Some(ProducerStamp {
+        id: 9,
+        epoch: 0,
+        sequence,
+    });
+    broker.append(Append {
+        topic,
+        partition: P0,
+        draft,
+        pieces: Vec::new(),
+        durability: Durability::Disk,
+        admission: Admission::none(),
+    })
+}
+
+#[tokio::test]
+async fn a_batch_that_was_refused_is_no_repeat_when_it_comes_again() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    for sequence in [0, 5, 10] {
+        store.refuse(true);
+        let refused = append(&broker, &topic, sequence);
+        assert!(
+            matches!(refused, Err(AppendError::Other(error)) if error.kind() == ErrorKind::Throttled)
+        );
+        store.refuse(false);
+        let appended = append(&broker, &topic, sequence).unwrap();
+        appended.confirm.await.unwrap();
+        let end = topic.bounds(P0).unwrap().end;
+        assert_eq!(end, Offset(sequence.unsigned_abs().into()).plus(5));
+    }
+}
