@@ -5,14 +5,15 @@ use std::{io, sync::Arc, thread::JoinHandle};
 use super::{
     header::FileId,
     position::journal_name,
-    vfs::{Disk, File, write_all_at},
+    reserve,
+    vfs::{Disk, File, is_full, write_all_at},
 };
 
 /// One file that is being made, or is ready, at most.
 #[derive(Default)]
 pub(crate) struct Ahead(Option<(FileId, JoinHandle<Result<Made, MakeError>>)>);
 
-/// A file that has its name, its space, and its id, all synced.
+/// A file that has its name, its space where there is any, and its id, all synced.
 pub(crate) type Made = Arc<dyn File>;
 
 /// What a file could not be made for.
@@ -31,7 +32,7 @@ impl Ahead {
         }
         let disk = disk.clone();
         let thread = std::thread::Builder::new().name("next journal file".into());
-        let making = thread.spawn(move || make(&*disk, id, &id.encode(), size));
+        let making = thread.spawn(move || make_sized(&*disk, id, &id.encode(), size));
         // Where there is no thread to be had, the writer makes the file when it needs it.
         self.0 = making.ok().map(|making| (id, making));
     }
@@ -53,13 +54,23 @@ impl Ahead {
     }
 }
 
-/// Makes the file `id`, which begins with `octets`, and syncs it and its name.
+/// Makes the file `id`, which begins with `octets`, and syncs it and its name. Where there is neither
+/// space for `size` octets nor a reserve to release, it grows: an ack, which frees space, is small.
 pub(crate) fn make(
     disk: &dyn Disk,
     id: FileId,
     octets: &[u8],
     size: u32,
 ) -> Result<Made, MakeError> {
+    match make_sized(disk, id, octets, size) {
+        Err(MakeError::Write(error)) if is_full(&error) && !reserve::may_be_held(disk) => {
+            make_sized(disk, id, octets, 0)
+        }
+        made => made,
+    }
+}
+
+fn make_sized(disk: &dyn Disk, id: FileId, octets: &[u8], size: u32) -> Result<Made, MakeError> {
     let made = disk.create(&journal_name(id.number), size.into());
     let file = made.map_err(MakeError::Write)?;
     let written = write_all_at(&*file, &mut [io::IoSlice::new(octets)], 0);

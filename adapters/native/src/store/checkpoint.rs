@@ -6,8 +6,9 @@
 //!         · 8 frames · 4 zero · 4 crc32c of the 48 before the zeros
 //! frames  4 length · 4 crc32c of the payload · 4 crc32c of these eight · payload
 //! ```
-//! A payload is items behind one another: `1` key value, `2` cursor reset change, `3` log,
-//! `4` what is lost of a log before it. A file
+//! The payloads together are items behind one another: `1` key value, `2` cursor reset change, `3` log,
+//! `4` what is lost of a log before it. One that is
+//! large goes on in the next payload: each is short enough that a flipped bit is mended. A file
 //! that ends early was not finished and does not count: the one before it is still there.
 
 use std::{io, sync::Arc};
@@ -33,8 +34,10 @@ pub(super) const MAGIC: &[u8; 8] = b"SPCHECK1";
 pub(super) const HEADER: usize = 64;
 pub(super) const USED: usize = 48;
 pub(super) const FRAME_HEADER: usize = 12;
-/// Octets of a payload, unless one item is larger: short enough that a flipped bit is mended.
+/// Octets of a payload from which on the next item begins another one.
 pub(super) const FRAME: usize = 16 * 1024;
+/// Octets that are written once more at a time.
+const PIECE: usize = 1024 * 1024;
 
 pub(super) const KEY: u8 = 1;
 pub(super) const CURSOR: u8 = 2;
@@ -71,6 +74,25 @@ pub(crate) fn write(disk: &dyn Disk, number: u64, octets: &[u8]) -> io::Result<(
     disk.sync_names()
 }
 
+/// Writes what a checkpoint's file holds once more, and syncs it, name and all: where its sync failed,
+/// the system may hold pages that it takes for written and that are not on the disk. Cut short, it
+/// changes nothing.
+pub(crate) fn renew(disk: &dyn Disk, number: u64) -> io::Result<()> {
+    let file = disk.open(&checkpoint_name(number))?;
+    let mut octets = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = read_full_at(&*file, &mut octets, at)?;
+        if read == 0 {
+            break;
+        }
+        write_all_at(&*file, &mut [io::IoSlice::new(&octets[..read])], at)?;
+        at += read as u64;
+    }
+    file.sync()?;
+    disk.sync_names()
+}
+
 /// Reads a checkpoint; `None` where it is unfinished or damaged.
 pub(crate) fn read(file: &Arc<dyn File>) -> io::Result<Option<(Contents, Facts)>> {
     let length = usize::try_from(file.len()?).unwrap_or(usize::MAX);
@@ -100,12 +122,14 @@ fn decode(mut octets: BytesMut) -> Option<(Contents, Facts)> {
         first_file: fields.get_u32(),
         next_segment: fields.get_u64(),
     };
+    // An item may go on in the next frame.
+    let mut items = BytesMut::with_capacity(octets.len());
     for _ in 0..fields.get_u64() {
-        let payload = take_frame(&mut octets)?;
-        let mut reader = Reader::new(payload, "read checkpoint");
-        while !reader.is_empty() {
-            take_item(&mut reader, &mut contents).ok()?;
-        }
+        items.extend_from_slice(&take_frame(&mut octets)?);
+    }
+    let mut reader = Reader::new(items.freeze(), "read checkpoint");
+    while !reader.is_empty() {
+        take_item(&mut reader, &mut contents).ok()?;
     }
     Some((contents, facts))
 }

@@ -23,7 +23,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Opens `path`, which is made where it does not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        make(path)?;
         Ok(Self {
             path: path.to_owned(),
             handle: fs::File::open(path)?,
@@ -42,6 +42,27 @@ impl Directory {
     }
 }
 
+/// Makes a directory, and those above it, where there is none: each durable in the one above.
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), make)?;
+    // Somebody else may have made it meanwhile.
+    if let Err(error) = fs::create_dir(path)
+        && !path.is_dir()
+    {
+        return Err(error);
+    }
+    match fs::File::open(above.unwrap_or(Path::new("."))) {
+        Ok(above) => above.sync_all(),
+        // One may make a directory where one may not read: then it is synced when its system does so.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl Disk for Directory {
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>> {
         let file = fs::File::options()
@@ -57,7 +78,11 @@ impl Disk for Directory {
             Ok(()) => {}
             // Not every file system reserves space; the file then grows as it is written.
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => {
+                // What there was space for is the file's by now.
+                drop(fs::remove_file(self.path.join(name)));
+                return Err(errno.into());
+            }
         }
         Ok(Arc::new(RealFile(file)))
     }

@@ -39,6 +39,8 @@ pub(crate) struct Flusher {
     live: BTreeMap<u64, usize>,
     /// Runs whose space is back with the next checkpoint: before it, recovery needs them.
     pub(super) superseded: Vec<Run>,
+    /// Runs whose space nobody needs and is not back: what the disk refused is tried again.
+    needless: Vec<Run>,
     /// Runs, by segment and place, that are damaged where they are needed.
     pub(super) untouched: BTreeSet<(u64, u64)>,
     /// Time between two looks at runs that nobody needs most of, and when the last was.
@@ -89,6 +91,7 @@ impl Flusher {
             checkpoint,
             live,
             superseded: Vec::new(),
+            needless: Vec::new(),
             untouched: BTreeSet::new(),
             thinning,
             looked: Instant::now(),
@@ -120,8 +123,9 @@ impl Flusher {
 
     /// Keeps the reserve, of what nobody needs if need be.
     fn hold(&mut self) -> Result<(), Error> {
-        self.reclaim()?;
-        self.shared.hold_reserve()
+        let reclaimed = self.reclaim();
+        // What cannot be freed is no reason not to hold it.
+        self.shared.hold_reserve().and(reclaimed)
     }
 
     /// Looks now and then at runs that nobody needs most of.
@@ -130,7 +134,8 @@ impl Flusher {
             return Ok(());
         }
         self.looked = Instant::now();
-        self.thin()
+        self.thin()?;
+        self.give_back()
     }
 
     /// Moves what is needed of journal files up to `last` into a segment, and lets the files go.
@@ -176,15 +181,19 @@ impl Flusher {
         let (before, number) = self.checkpoint;
         let written = checkpoint::write(&*self.shared.disk, number, &snapshot.encode(facts));
         self.checkpoint.1 += 1;
-        written.map_err(|error| failed(&checkpoint_name(number), error))?;
+        written.map_err(|error| {
+            // It may look whole and not be on the disk; one that is not whole takes space.
+            self.remove(&checkpoint_name(number));
+            failed(&checkpoint_name(number), error)
+        })?;
         self.checkpoint.0 = Some(number);
         self.facts = facts;
         self.shared.note_synced(seq, end);
         if let Some(before) = before {
             self.remove(&checkpoint_name(before));
         }
-        let superseded = std::mem::take(&mut self.superseded);
-        superseded.iter().try_for_each(|run| self.free(run))
+        self.needless.append(&mut self.superseded);
+        Ok(())
     }
 
     fn write_segment(&self, number: u64, moved: &mut [Moved]) -> io::Result<Runs> {
@@ -281,21 +290,38 @@ impl Flusher {
 
     /// Gives back the space of runs that nobody needs, as of what is on disk.
     fn reclaim(&mut self) -> Result<(), Error> {
-        let gone = self.shared.take_gone();
-        gone.iter().try_for_each(|run| self.free(run))
+        self.needless.extend(self.shared.take_gone());
+        self.give_back()
+    }
+
+    /// Gives back the space of all that is needless; what the disk refuses holds up nothing else.
+    fn give_back(&mut self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for run in std::mem::take(&mut self.needless) {
+            if let Err(error) = self.free(&run) {
+                self.needless.push(run);
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
     }
 
     fn free(&mut self, run: &Run) -> Result<(), Error> {
-        let live = self.live.entry(run.segment).or_insert(1);
-        *live -= 1;
-        if *live == 0 {
-            self.live.remove(&run.segment);
-            let removed = self.shared.segments.remove(run.segment);
-            removed.map_err(|error| failed(&segment_name(run.segment), error))?;
-        } else if let Ok(file) = self.shared.segments.get(run.segment) {
-            // Where the file system cannot punch, the space is back with the whole segment.
-            let _ = file.punch(run.at, run.stored());
+        let live = self.live.get(&run.segment).copied().unwrap_or(1);
+        if live > 1 {
+            self.live.insert(run.segment, live - 1);
+            if let Ok(file) = self.shared.segments.get(run.segment) {
+                // Where the file system cannot punch, the space is back with the whole segment.
+                let _ = file.punch(run.at, run.stored());
+            }
+            return Ok(());
         }
+        if let Err(error) = self.shared.segments.remove(run.segment)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(failed(&segment_name(run.segment), error));
+        }
+        self.live.remove(&run.segment);
         Ok(())
     }
 
@@ -311,7 +337,12 @@ impl Flusher {
 }
 
 impl Drop for Flusher {
+    /// A bug that unwinds ends the store too: what it was about may be half done.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the thread behind the journal panicked, which is a bug");
+            self.shared.change(|state| state.unfinished = true);
+        }
         self.shared.note_flusher_ended();
     }
 }

@@ -244,7 +244,7 @@ fn remove(disk: &dyn Disk, journal: &Journal) -> Result<()> {
     } else {
         tracing::warn!(
             name,
-            "removed a file of the torn tail, which nobody was told was on disk"
+            "removed a file of the torn tail, which nothing in the journal knows to be synced"
         );
     }
     disk.remove(&name).map_err(cannot)?;
@@ -258,7 +258,11 @@ fn cut(journal: &Journal, at: u64) -> Result<()> {
     let behind = look_behind(&mut window, at, journal.id.salt).map_err(cannot)?;
     if behind.end > at {
         let (octets, place) = (behind.end - at, journal.place(at));
-        tracing::warn!(%place, octets, "cut the torn tail, which nobody was told was on disk");
+        tracing::warn!(
+            %place,
+            octets,
+            "cut the torn tail, which nothing in the journal knows to be synced"
+        );
     }
     if journal.length > at {
         journal.file.set_len(at).map_err(cannot)?;

@@ -35,10 +35,12 @@ impl StoreOptions {
         }
     }
 
-    /// Octets that are kept back for a full disk: a journal file, and a checkpoint.
+    /// Octets that are kept back for a full disk: a journal file, a checkpoint, and what may wait to
+    /// be written before the first ack, up to two files.
     pub(crate) fn reserve(&self) -> u64 {
         let file = u64::from(self.file_size);
-        file + (file / 8).max(64 * 1024)
+        let waiting = (self.pending_bytes as u64).min(2 * file);
+        file + waiting + (file / 8).max(64 * 1024)
     }
 }
 

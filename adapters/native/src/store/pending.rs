@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use uuid::Uuid;
 
 use super::{
-    header::{FILE_HEADER, FileHeader, FileId, Link},
+    header::{FILE_HEADER, FileHeader, FileId, Link, RECORD_HEADER},
     position::{BLOCK, Position},
     record::{Part, RecordWriter},
 };
@@ -37,6 +37,10 @@ pub(crate) struct Pending {
     sealed: bool,
     /// Everything before this is synced.
     pub(crate) synced: Position,
+    /// What the last record says of that.
+    told: Position,
+    /// Behind the last record that has steps.
+    steps_end: Position,
     parts: Vec<Part>,
     /// Octets that are not written, those with the writer included.
     pub(crate) unwritten: usize,
@@ -58,6 +62,8 @@ impl Pending {
             end,
             sealed: true,
             synced: end,
+            told: end,
+            steps_end: end,
             parts: Vec::new(),
             unwritten: 0,
             spares: Vec::new(),
@@ -79,9 +85,14 @@ impl Pending {
         self.end
     }
 
-    /// Whether nothing was submitted since the store was opened.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.sealed
+    /// Whether something is synced and no record says so. A mark has nothing that one is needed for.
+    pub(crate) fn owes_mark(&self) -> bool {
+        self.synced.min(self.steps_end) > self.told
+    }
+
+    /// Whether the current file has room for a mark, and for what may be left unused before it.
+    pub(crate) fn has_room_for_mark(&self) -> bool {
+        self.next.at as usize + 2 * RECORD_HEADER <= self.file_size as usize
     }
 
     /// Whether the writer has nothing to take.
@@ -130,6 +141,10 @@ impl Pending {
         self.unwritten += part.len() - before;
         self.end = part.end();
         self.next = self.end;
+        self.told = self.synced;
+        if steps > 0 {
+            self.steps_end = self.end;
+        }
         result
     }
 
@@ -196,6 +211,15 @@ mod tests {
     use super::*;
     use crate::store::record::RecordFacts;
 
+    fn facts(pending: &Pending, seq: u64) -> RecordFacts {
+        RecordFacts {
+            salt: pending.salt(),
+            seq,
+            epoch: Epoch(1),
+            synced: pending.synced,
+        }
+    }
+
     /// Adds a record with a body of so many octets.
     fn add(pending: &mut Pending, seq: u64, octets: usize) {
         let log = LogId {
@@ -208,13 +232,8 @@ mod tests {
             leader_epoch: 1,
             draft: Draft::single(Format::NATIVE, Bytes::from(vec![7; octets])),
         };
-        let facts = RecordFacts {
-            salt: pending.salt(),
-            seq,
-            epoch: Epoch(1),
-            synced: Position::default(),
-        };
         pending.make_room(octets + 512, seq - 1);
+        let facts = facts(pending, seq);
         pending.record(1, |mut writer| {
             writer.append(log, &entry, crc32c(entry.body()));
             writer.finish(facts);
@@ -241,5 +260,27 @@ mod tests {
         let (parts, _) = pending.take();
         let gapless = |(before, part): (&Part, &Part)| before.end() == part.at;
         assert!(parts.iter().zip(parts.iter().skip(1)).all(gapless));
+    }
+
+    #[test]
+    fn a_mark_is_owed_for_what_was_synced_since_the_last_record_and_never_for_a_mark() {
+        let mut pending = Pending::new(Position::default(), 1, 32 * PIECE);
+        assert!(!pending.owes_mark(), "nothing was written");
+        add(&mut pending, 1, 100);
+        assert!(!pending.owes_mark(), "nothing is synced");
+        let first = pending.end();
+        add(&mut pending, 2, 100);
+        pending.synced = first;
+        assert!(pending.owes_mark(), "the second says nothing of the first");
+        pending.synced = pending.end();
+        assert!(pending.owes_mark() && pending.has_room_for_mark());
+        pending.make_room(RECORD_HEADER, 2);
+        let mark = facts(&pending, 3);
+        pending.record(0, |writer| writer.finish(mark));
+        assert!(!pending.owes_mark(), "the mark says so");
+        pending.synced = pending.end();
+        assert!(!pending.owes_mark(), "only the mark is synced besides");
+        add(&mut pending, 4, 100);
+        assert!(!pending.owes_mark(), "the record says so");
     }
 }

@@ -134,9 +134,8 @@ pub(crate) fn newest_checkpoint(
         match read.map_err(|e| failed(&format!("read {name}"), e))? {
             Some((contents, facts)) => {
                 // It was read from the system's memory, perhaps: what it replaces goes next.
-                let synced = disk.open(&name).and_then(|file| file.sync());
-                let synced = synced.and_then(|()| disk.sync_names());
-                synced.map_err(|e| failed(&format!("sync {name}"), e))?;
+                let renewed = checkpoint::renew(disk, *number);
+                renewed.map_err(|e| failed(&format!("sync {name}"), e))?;
                 return Ok((contents, facts, Some(*number)));
             }
             None => tracing::warn!(

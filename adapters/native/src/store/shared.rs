@@ -21,10 +21,10 @@ use super::{
     position::Position,
     record::Part,
     recovery::Recovered,
-    reserve,
+    reserve::Reserve,
     segment::{Run, Segments},
     state::{State, unfinished},
-    vfs::Disk,
+    vfs::{Disk, is_full},
 };
 
 /// How long the thread behind the journal steps aside for the writer at a time.
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) segments: Segments,
     pub(crate) file_size: u32,
     journal_bytes: u64,
-    reserve: u64,
+    reserve: Reserve,
     pub(crate) state: Mutex<State>,
     pub(crate) wake: Condvar,
     /// Wakes the thread behind the journal.
@@ -102,7 +102,7 @@ impl Shared {
             files: recovered.files,
             file_size: options.file_size,
             journal_bytes: options.journal_bytes,
-            reserve: options.reserve(),
+            reserve: Reserve::new(options.reserve()),
             state: Mutex::new(State::new(
                 recovered.contents,
                 pending,
@@ -202,12 +202,13 @@ impl Shared {
             .past_forgotten(from)
     }
 
-    /// Waits for something to write or sync; `None` when the writer should end.
+    /// Waits for something to write or sync; `None` when the writer should end. Where nothing comes
+    /// for a while, that is a mark: no record says of the last sync otherwise.
     ///
     /// # Errors
     /// `Closed` where a commit was begun and not finished: what waits must not be written.
     pub(crate) fn next_batch(&self) -> Result<Option<Batch>, Error> {
-        let mut state = self.state.lock();
+        let (mut state, mut idle) = (self.state.lock(), false);
         loop {
             if state.unfinished {
                 return Err(unfinished());
@@ -217,18 +218,31 @@ impl Shared {
             if !state.pending.is_empty() || sync || footing {
                 return Ok(Some(take(&mut state)));
             }
+            let owed = state.pending.owes_mark();
+            let fits = owed && state.full.is_none() && state.pending.has_room_for_mark();
             match state.ending {
+                // No sync: what it says is on disk, and the system keeps it if the process is killed.
+                Ending::None if idle && fits => {
+                    let wanted = state.sync_wanted;
+                    state.submit_mark();
+                    state.sync_wanted = wanted;
+                    continue;
+                }
                 Ending::None => {}
-                Ending::Closed if !state.marked && !state.pending.is_untouched() => {
+                Ending::Closed if !state.marked && owed => {
                     state.marked = true;
                     state.submit_mark();
                     continue;
                 }
                 Ending::Dropped | Ending::Closed => return Ok(None),
             }
-            if !state.pending.has_spares() {
+            idle = if fits || state.pending.has_spares() {
+                self.wake.wait_for(&mut state, IDLE).timed_out()
+            } else {
                 self.wake.wait(&mut state);
-            } else if self.wake.wait_for(&mut state, IDLE).timed_out() {
+                false
+            };
+            if idle {
                 state.pending.rest();
             }
         }
@@ -281,7 +295,7 @@ impl Shared {
     /// where the reserve is used up.
     pub(crate) fn use_reserve(&self, error: &Error) -> bool {
         let mut state = self.state.lock();
-        if !reserve::release(&*self.disk) {
+        if !self.reserve.release(&*self.disk) {
             return false;
         }
         let message = format!("{error}; acks, purges and deletes are still taken");
@@ -301,19 +315,25 @@ impl Shared {
         if let Some(full) = state.full.clone().filter(|_| state.writer_first) {
             return Err(full);
         }
-        let held = reserve::hold(&*self.disk, self.reserve);
-        let held = match held {
+        let held = match self.reserve.hold(&*self.disk) {
             Ok(()) => {
                 if state.full.take().is_some() {
                     tracing::info!("there is space again");
+                    // There is room for the mark of an idle store too.
+                    self.wake.notify_one();
                 }
                 Ok(())
             }
-            Err(error) => {
+            Err(error) if is_full(&error) => {
                 let message = "the disk is full: no space for the reserve";
                 let error = Error::new(ErrorKind::Throttled, "append", message).with_source(error);
                 state.full.get_or_insert_with(|| error.clone());
                 Err(error)
+            }
+            // This says nothing about the space that is left.
+            Err(error) => {
+                let message = "cannot make the reserve";
+                Err(Error::new(ErrorKind::Transient, "hold reserve", message).with_source(error))
             }
         };
         state.tell();
@@ -440,7 +460,7 @@ impl Shared {
     }
 
     /// Waits for room for journal file `number`: where the segments do not keep up, the journal
-    /// must not grow for ever.
+    /// must not grow for ever. Where nobody makes room any more, the store ends soon.
     pub(crate) fn wait_for_room(&self, number: u32) {
         let mut state = self.state.lock();
         let limit = (self.journal_bytes / u64::from(self.file_size)).max(3);
@@ -449,6 +469,7 @@ impl Shared {
             && state.footing.is_none()
             && state.stuck.is_none()
             && state.ending == Ending::None
+            && state.flushing
         {
             self.room.wait(&mut state);
         }

@@ -19,6 +19,9 @@ use super::{
     ranges::Ranges,
 };
 
+/// Octets of a payload at most: what is larger is cut into several.
+const LARGEST: usize = 2 * FRAME;
+
 /// What a checkpoint says of the contents, as of a commit.
 pub(crate) struct Snapshot {
     /// The last commit that it counts.
@@ -111,15 +114,16 @@ impl Frames {
     }
 
     fn end_frame(&mut self) {
-        let start = self.done.len();
-        let length = u32::try_from(self.payload.len()).expect("an item is below 4 GiB");
-        self.done.put_u32(length);
-        self.done.put_u32(crc32c(&self.payload));
-        let crc = crc32c(&self.done[start..]);
-        self.done.put_u32(crc);
-        self.done.extend_from_slice(&self.payload);
+        for payload in self.payload.chunks(LARGEST) {
+            let start = self.done.len();
+            self.done.put_u32(payload.len() as u32);
+            self.done.put_u32(crc32c(payload));
+            let crc = crc32c(&self.done[start..]);
+            self.done.put_u32(crc);
+            self.done.extend_from_slice(payload);
+            self.count += 1;
+        }
         self.payload.clear();
-        self.count += 1;
     }
 
     fn finish(mut self) -> (u64, Vec<u8>) {

@@ -8,7 +8,8 @@ use std::{
 /// A directory of journal files.
 pub(crate) trait Disk: Send + Sync + 'static {
     /// Makes an empty file, over one of that name, with room for `size` octets where the file
-    /// system can give it; the name itself is durable after [`Disk::sync_names`].
+    /// system can give it, and no file where it has none; the name itself is durable after
+    /// [`Disk::sync_names`].
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn File>>;
     /// Opens a file that exists.
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>>;
@@ -64,6 +65,12 @@ impl Wait {
             Self::Never => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// Whether it is for want of space: a full disk, or a full quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    full.contains(&error.kind())
 }
 
 /// Writes all of `bufs`.

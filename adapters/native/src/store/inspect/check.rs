@@ -227,8 +227,8 @@ fn report_tail(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -> io::
     };
     let mut window = Window::new(&*file, file.len()?);
     if let Some(at) = first_nonzero(&mut window, end.at.into())? {
-        let what =
-            "a torn tail, which nobody was told was on disk; it is cut when the store is opened";
+        let what = "a torn tail, which nothing in the journal knows to be synced; it is cut when the \
+             store is opened";
         report(Finding::new(Severity::Note, journal_name(end.file), what).at(at));
     }
     Ok(())

@@ -78,9 +78,14 @@ impl Segments {
         Ok((file, points))
     }
 
-    /// Closes the file of that number and removes it.
+    /// Removes the file of that number and closes it.
+    ///
+    /// # Errors
+    /// What removing it gives; it stays open then.
     pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
+        self.disk.remove(&segment_name(number))?;
+        // Closed last: a reader in between would keep the space of what is gone by opening it again.
         self.open.lock().remove(&number);
-        self.disk.remove(&segment_name(number))
+        Ok(())
     }
 }

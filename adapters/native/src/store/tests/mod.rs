@@ -2,14 +2,22 @@
 
 mod accept;
 mod batches;
+mod checkpoints;
+mod directory;
 mod faults;
 mod filled;
 mod flips;
+mod frames;
+mod freed;
+mod full;
+mod gate;
 mod goes_on;
 mod held;
+mod idle;
 mod inspect;
 mod known;
 mod model;
+mod panics;
 mod power;
 mod recovery;
 mod reopen;

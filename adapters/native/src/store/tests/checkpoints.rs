@@ -1,0 +1,88 @@
+//! Checkpoints that the disk refuses.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use standpipe_core::{
+    id::Offset,
+    store::{Durability, Store},
+};
+
+use super::{
+    append, commit, count,
+    gate::{Gate, Step},
+    log, read_all,
+    recovery::open,
+    sim::SimDisk,
+};
+use crate::store::{
+    NativeStore,
+    checkpoint::{self, checkpoint_name, checkpoint_number},
+    recovery::recover,
+};
+
+const ENTRIES: u32 = 400;
+
+fn is_checkpoint(name: &str) -> bool {
+    checkpoint_number(name).is_some()
+}
+
+/// Appends entries until files move into segments.
+async fn fill(store: &NativeStore) {
+    for n in 0..ENTRIES {
+        let ops = vec![append(log(1), vec![n as u8; 200])];
+        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_whose_sync_failed_is_on_disk_before_it_replaces_another() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    fill(&store).await;
+    disk.wait(|names| count(names, is_checkpoint) > 0);
+    store.close().await.unwrap();
+    drop(store);
+    let names = disk.file_names();
+    let newest = names
+        .iter()
+        .filter_map(|name| checkpoint_number(name))
+        .max();
+    let newest = newest.unwrap();
+    // As the process leaves it that is killed after the sync failed.
+    let octets = disk.octets(&checkpoint_name(newest));
+    disk.fail_syncs(true);
+    checkpoint::write(&disk, newest + 1, &octets).unwrap_err();
+    disk.fail_syncs(false);
+    recover(&disk).unwrap();
+    assert!(!disk.file_names().contains(&checkpoint_name(newest)));
+    for seed in 0..20 {
+        let after = open(&disk.after_cut(seed));
+        let left = read_all(&after, log(1), Offset::ZERO).await;
+        assert_eq!(left.len(), ENTRIES as usize);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_cannot_be_written_leaves_no_file() {
+    let (disk, tries) = (SimDisk::default(), Arc::new(AtomicUsize::new(0)));
+    let counted = tries.clone();
+    let gate = Gate::new(&disk, move |step, name| {
+        if step == Step::Write && is_checkpoint(name) {
+            counted.fetch_add(1, Ordering::Relaxed);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    });
+    let store = gate.start();
+    fill(&store).await;
+    disk.wait(|_| tries.load(Ordering::Relaxed) >= 2);
+    let left = count(&disk.file_names(), is_checkpoint);
+    assert!(left <= 1, "{left} checkpoints, none of which is whole");
+}
