@@ -1,10 +1,16 @@
 //! Positional groups: floors that clients move (Kafka's OffsetCommit), over any number of topics.
 
-use std::{collections::BTreeSet, sync::Arc};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
-use super::{Broker, Confirm, Mode, Subscription, Topic};
+use super::{Broker, Confirm, Mode, Subscription, Topic, catalog, topics::cursor_drops};
 use crate::{
     cursor::{Change, Cursor, Mark, encode_changes},
     error::{Error, ErrorKind, Result},
@@ -73,13 +79,10 @@ impl Broker {
 
     /// The offsets that a group has committed, in order.
     pub fn group_offsets(&self, namespace: &str, group: &str) -> Vec<StoredOffset> {
-        let mut offsets = Vec::new();
-        for topic in self.topics(namespace) {
-            let subscription = topic.subscription(group);
-            let positional = subscription.filter(|s| s.mode() == Mode::Positional);
-            offsets.extend(positional.iter().flat_map(|s| stored(&topic, s)));
-        }
-        offsets
+        let subscriptions = self.subscriptions_of(namespace, group).into_iter();
+        subscriptions
+            .flat_map(|(topic, s)| stored(&topic, &s))
+            .collect()
     }
 
     /// Takes back what a group has committed on partitions, as if it never had; on disk when this
@@ -122,21 +125,84 @@ impl Broker {
             .collect()
     }
 
-    /// Forgets a positional group on every topic; `false` where there was none.
+    /// Whether [`Broker::groups`] has a group of that name.
+    pub fn has_group(&self, namespace: &str, group: &str) -> bool {
+        let state = self.inner.state.read();
+        let of_namespace = state.topics.get(namespace).into_iter();
+        let mut topics = of_namespace.flat_map(HashMap::values);
+        topics.any(|topic| {
+            let subscription = topic.subscription(group);
+            subscription.is_some_and(|s| s.mode() == Mode::Positional)
+        })
+    }
+
+    /// Forgets a positional group on every topic, on disk when this returns; `false` where there was
+    /// none.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's. Once it has begun, the group is gone here all the same, and from the store later.
     pub async fn delete_group(&self, namespace: &str, group: &str) -> Result<bool> {
+        self.delete_group_if(namespace, group, || Some(())).await
+    }
+
+    /// The same where `hold`, which is called once no subscription comes or goes any more, still agrees;
+    /// `false` where it does not. What it returns is dropped when the group is gone from every topic in
+    /// memory: a lock on who may commit, so that nobody does in between. It must not wait for anything
+    /// that holds a topic or a subscription.
+    ///
+    /// Cancel-safe: the group is either there or gone, from the store later at the latest.
+    ///
+    /// # Errors
+    /// As [`Broker::delete_group`]; before `hold` is called nothing has begun.
+    pub async fn delete_group_if<H>(
+        &self,
+        namespace: &str,
+        group: &str,
+        hold: impl FnOnce() -> Option<H>,
+    ) -> Result<bool> {
         let _admin = self.admin().await?;
-        let mut found = false;
-        for topic in self.topics(namespace) {
-            let subscription = topic.subscription(group);
-            if let Some(subscription) = subscription.filter(|s| s.mode() == Mode::Positional) {
-                self.remove_subscription(&topic, &subscription).await?;
-                found = true;
+        let Some(ops) = self.end_group(namespace, group, hold) else {
+            return Ok(false);
+        };
+        self.commit_done(ops).await?;
+        Ok(true)
+    }
+
+    /// What the store is to do for a group that is gone in memory; `None` where nothing went.
+    fn end_group<H>(
+        &self,
+        namespace: &str,
+        group: &str,
+        hold: impl FnOnce() -> Option<H>,
+    ) -> Option<Vec<Op>> {
+        let _held = hold()?;
+        let subscriptions = self.subscriptions_of(namespace, group);
+        let mut ops = Vec::new();
+        for (topic, subscription) in &subscriptions {
+            topic.subscriptions.write().remove(subscription.name());
+            subscription.end();
+            if !topic.lives_in_memory() {
+                let key = catalog::subscription(topic.id(), subscription.name());
+                ops.push(catalog::remove(key));
+                ops.extend(cursor_drops(subscription, topic));
             }
         }
-        Ok(found)
+        (!subscriptions.is_empty()).then_some(ops)
+    }
+
+    /// A group's subscriptions, each with its topic.
+    fn subscriptions_of(
+        &self,
+        namespace: &str,
+        group: &str,
+    ) -> Vec<(Arc<Topic>, Arc<Subscription>)> {
+        let topics = self.topics(namespace).into_iter();
+        let subscriptions = topics.filter_map(|topic| {
+            let subscription = topic.subscription(group)?;
+            let is_positional = subscription.mode() == Mode::Positional;
+            is_positional.then_some((topic, subscription))
+        });
+        subscriptions.collect()
     }
 
     async fn group_subscription(
@@ -171,7 +237,9 @@ impl Broker {
         let confirm = self.commit_by_place(&cursors, |cursor| Some(cursor.op()))?;
         cursors.iter().for_each(GroupCursor::apply);
         if let Err(error) = self.commit_by_place(&cursors, GroupCursor::trim_op) {
-            tracing::warn!(%error, "the space below a group's offsets is not given back");
+            let owe_trim = |cursor: &GroupCursor| cursor.topic.owe_trim(cursor.partition);
+            cursors.iter().for_each(owe_trim);
+            tracing::warn!(%error, "the space below a group's offsets is not given back yet");
         }
         Ok(confirm)
     }

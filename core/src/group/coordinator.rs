@@ -18,6 +18,8 @@ pub struct Coordinator {
     ids: MemberIds,
     groups: BTreeMap<GroupId, Group>,
     timers: BTreeSet<(Millis, GroupId)>,
+    /// Groups that went without known offsets; the shell is told.
+    forgotten: Vec<GroupId>,
 }
 
 impl Coordinator {
@@ -29,6 +31,7 @@ impl Coordinator {
             ids: MemberIds::new(seed),
             groups: BTreeMap::new(),
             timers: BTreeSet::new(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -43,9 +46,7 @@ impl Coordinator {
             });
         }
         let id = join.group.clone();
-        self.groups
-            .entry(id.clone())
-            .or_insert_with(|| Group::new(id.clone(), now));
+        self.admit(&id, now);
         self.turn(&id, now, effects, |group, ids, turn| {
             group.join(join, caller, ids, turn)
         });
@@ -102,14 +103,16 @@ impl Coordinator {
     }
 
     /// Whether an `OffsetCommit` is allowed. One without a generation comes from outside of the
-    /// group, which must have no members then, and makes it known.
+    /// group, which must have no members then, and makes it known for a while: that it has offsets is
+    /// known once the store took them and [`Coordinator::remember`] was called.
     ///
     /// # Errors
     /// The code to answer with.
     pub fn check_commit(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
         if who.is_outside() && !self.groups.contains_key(&who.group) {
             self.check_new_group(&who.group)?;
-            self.remember(&who.group, now);
+            self.admit(&who.group, now);
+            self.arm(&who.group);
         }
         let missing = Refusal::IllegalGeneration;
         self.groups
@@ -118,12 +121,19 @@ impl Coordinator {
             .check_commit(who, now)
     }
 
-    /// Makes a group known that has offsets from an earlier life of the broker.
-    pub fn remember(&mut self, group: &GroupId, now: Millis) {
+    /// Makes known that offsets of a group are stored. One that was not known, as after a restart, counts
+    /// as without members since `since`. The limit of groups does not hold here: they are there already.
+    pub fn remember(&mut self, group: &GroupId, since: Millis) {
         let held = self.groups.entry(group.clone());
-        held.or_insert_with(|| Group::new(group.clone(), now))
+        held.or_insert_with(|| Group::new(group.clone(), since))
             .has_commits = true;
         self.arm(group);
+    }
+
+    /// The groups that were forgotten since the last call without being known to have offsets. Where the
+    /// store has some all the same, [`Coordinator::remember`] brings the group back.
+    pub fn take_forgotten(&mut self) -> Vec<GroupId> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Lets time pass up to `now`.
@@ -179,6 +189,9 @@ impl Coordinator {
         {
             return Err(Refusal::InvalidSessionTimeout);
         }
+        if join.protocols.len() > options.protocols {
+            return Err(Refusal::TooLarge);
+        }
         let names = [&join.client_id, &join.protocol_type, &join.client_host];
         let protocols = join.protocols.iter().map(|protocol| &protocol.name);
         let mut names = names.into_iter().chain(protocols).chain(&join.instance_id);
@@ -197,10 +210,37 @@ impl Coordinator {
         if group.is_empty() || group.len() > self.options.name_bytes {
             return Err(Refusal::InvalidGroupId);
         }
-        if self.groups.len() >= self.options.groups {
+        if self.is_full() && self.longest_empty().is_none() {
             return Err(Refusal::TooManyGroups);
         }
         Ok(())
+    }
+
+    /// Makes a group known that passed [`Coordinator::check_new_group`], where it is new.
+    fn admit(&mut self, id: &GroupId, now: Millis) {
+        if self.groups.contains_key(id) {
+            return;
+        }
+        if self.is_full()
+            && let Some(oldest) = self.longest_empty()
+        {
+            self.forget(&oldest);
+            self.forgotten.push(oldest);
+        }
+        self.groups.insert(id.clone(), Group::new(id.clone(), now));
+    }
+
+    fn is_full(&self) -> bool {
+        self.groups.len() >= self.options.groups
+    }
+
+    /// Of the groups that may go for another one, the one that nobody used for longest.
+    fn longest_empty(&self) -> Option<GroupId> {
+        let groups = self.groups.values();
+        let oldest = groups
+            .filter(|group| group.is_dispensable())
+            .min_by_key(|group| group.empty_since);
+        oldest.map(|group| group.id.clone())
     }
 
     /// Gives a group its turn, then arms its timer anew. `None` where there is no such group.
@@ -219,6 +259,9 @@ impl Coordinator {
         };
         let result = act(group, &mut self.ids, &mut turn);
         if group.state == State::Dead || group.is_unused() {
+            if !group.has_commits {
+                self.forgotten.push(id.clone());
+            }
             self.forget(id);
         } else {
             self.arm(id);

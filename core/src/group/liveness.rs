@@ -17,7 +17,7 @@ impl Group {
         }
     }
 
-    /// Whether offsets may be committed. Counts as a sign of life.
+    /// Whether offsets may be committed. Counts as a sign of life. The store may refuse them still.
     ///
     /// # Errors
     /// `RebalanceInProgress` while the assignment is awaited: who held what is over. While joins
@@ -31,7 +31,6 @@ impl Group {
         if self.state == State::CompletingRebalance {
             return Err(Refusal::RebalanceInProgress);
         }
-        self.has_commits = true;
         Ok(())
     }
 
@@ -71,8 +70,10 @@ impl Group {
         }
         if self.has_expired(turn) {
             self.state = State::Dead;
-            let group = self.id.clone();
-            turn.effects.push(Effect::Expired { group });
+            if self.has_commits {
+                let group = self.id.clone();
+                turn.effects.push(Effect::Expired { group });
+            }
         }
     }
 
@@ -83,7 +84,7 @@ impl Group {
         let joins = self.gathering.as_ref().map(|gathering| gathering.deadline);
         let syncs = (!self.unsynced.is_empty()).then_some(self.sync_deadline);
         let is_idle = self.state == State::Empty && self.pending.is_empty();
-        let expiry = is_idle.then(|| self.empty_since.after(options.empty_retention));
+        let expiry = is_idle.then(|| self.expires_at(options));
         sessions
             .chain(ids)
             .chain(joins)
@@ -95,6 +96,17 @@ impl Group {
     fn has_expired(&self, turn: &Turn<'_>) -> bool {
         self.state == State::Empty
             && self.pending.is_empty()
-            && self.empty_since.after(turn.options.empty_retention) <= turn.now
+            && self.expires_at(turn.options) <= turn.now
+    }
+
+    /// When it goes if no member comes.
+    fn expires_at(&self, options: &Options) -> Millis {
+        let longest = options.empty_retention;
+        let retention = if self.has_commits {
+            longest
+        } else {
+            options.uncommitted_retention.min(longest)
+        };
+        self.empty_since.after(retention)
     }
 }

@@ -35,7 +35,7 @@ impl Member {
             client_host: join.client_host,
             session_timeout: join.session_timeout,
             rebalance_timeout: join.rebalance_timeout,
-            protocols: join.protocols,
+            protocols: owned(join.protocols),
             assignment: Bytes::new(),
             joining: None,
             syncing: None,
@@ -50,7 +50,7 @@ impl Member {
         self.client_host = join.client_host;
         self.session_timeout = join.session_timeout;
         self.rebalance_timeout = join.rebalance_timeout;
-        self.protocols = join.protocols;
+        self.protocols = owned(join.protocols);
     }
 
     /// Begins the session anew.
@@ -95,4 +95,13 @@ impl Member {
         let held = self.protocols.iter().find(|held| &*held.name == protocol);
         held.map(|held| held.metadata.clone()).unwrap_or_default()
     }
+}
+
+/// Metadata by itself: as a part of its request it would keep all of that, which has no such limit.
+fn owned(protocols: Vec<Protocol>) -> Vec<Protocol> {
+    let copy = |protocol: Protocol| Protocol {
+        metadata: Bytes::copy_from_slice(&protocol.metadata),
+        ..protocol
+    };
+    protocols.into_iter().map(copy).collect()
 }

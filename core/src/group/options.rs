@@ -17,10 +17,14 @@ pub struct Options {
     pub new_member_timeout: Duration,
     /// How long a group without members is remembered before it expires.
     pub empty_retention: Duration,
-    /// Groups.
+    /// How long it is remembered where it is not known to have offsets either, if that is shorter.
+    pub uncommitted_retention: Duration,
+    /// Groups. At the limit one without members goes for a new one, if it is not known to have offsets.
     pub groups: usize,
     /// Members of one group, those that were handed an id and have not joined included.
     pub members: usize,
+    /// Protocols that one member supports: electing one compares those of all members.
+    pub protocols: usize,
     /// Octets of one member's metadata over all its protocols, and of one member's assignment.
     pub member_bytes: usize,
     /// Octets in a group's name, an instance id, a client id, a protocol's name.
@@ -28,7 +32,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Kafka's defaults, but no initial delay and fewer members.
+    /// Kafka's defaults, but no initial delay and fewer members. A group without offsets goes after five
+    /// minutes; Kafka looks for such every ten (`offsets.retention.check.interval.ms`).
     fn default() -> Self {
         Self {
             min_session_timeout: Duration::from_secs(6),
@@ -37,8 +42,10 @@ impl Default for Options {
             initial_rebalance_delay: Duration::ZERO,
             new_member_timeout: Duration::from_secs(5 * 60),
             empty_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            uncommitted_retention: Duration::from_secs(5 * 60),
             groups: 10_000,
             members: 1_000,
+            protocols: 64,
             member_bytes: 1024 * 1024,
             name_bytes: 32_767,
         }

@@ -22,7 +22,7 @@ pub enum Refusal {
     InvalidSessionTimeout,
     /// `INVALID_GROUP_ID`: the group's name is empty or too long.
     InvalidGroupId,
-    /// `INVALID_REQUEST`: metadata or an assignment above the limit.
+    /// `INVALID_REQUEST`: protocols, metadata or an assignment above the limit.
     TooLarge,
     /// `GROUP_MAX_SIZE_REACHED`.
     GroupFull,
@@ -46,7 +46,7 @@ impl fmt::Display for Refusal {
             Self::InconsistentProtocol => "no protocol is common to all members",
             Self::InvalidSessionTimeout => "the session timeout is outside of the bounds",
             Self::InvalidGroupId => "the group id is empty or longer than the limit",
-            Self::TooLarge => "member metadata or assignment is larger than the limit",
+            Self::TooLarge => "protocols, metadata or assignment of a member are above the limit",
             Self::GroupFull => "the group has its limit of members",
             Self::FencedInstance => "another member has taken over this instance id",
             Self::TooManyGroups => "the coordinator has its limit of groups",

@@ -32,7 +32,7 @@ pub(super) struct Group {
     pub(super) sync_deadline: Millis,
     /// Since when there are no members.
     pub(super) empty_since: Millis,
-    /// Whether it has offsets to be remembered for, though it never had members.
+    /// Whether offsets of it are known to be stored, for which it is remembered.
     pub(super) has_commits: bool,
     /// When the coordinator looks at it next.
     pub(super) armed: Option<Millis>,
@@ -103,6 +103,11 @@ impl Group {
             && !self.has_commits
             && self.members.is_empty()
             && self.pending.is_empty()
+    }
+
+    /// Whether it may go for another group: it has no members, and no offsets that are known of.
+    pub(super) fn is_dispensable(&self) -> bool {
+        self.state == State::Empty && !self.has_commits
     }
 
     /// What a member of the current generation is told when it joined.

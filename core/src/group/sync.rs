@@ -62,7 +62,9 @@ impl Group {
         self.state = State::Stable;
         let mut callers = Vec::with_capacity(self.members.len());
         for member in self.members.values_mut() {
-            member.assignment = assignments.remove(&member.id).unwrap_or_default();
+            let assigned = assignments.remove(&member.id).unwrap_or_default();
+            // By itself: as a part of its request it would keep all of that.
+            member.assignment = Bytes::copy_from_slice(&assigned);
             if let Some(caller) = member.syncing.take() {
                 member.heard(turn.now);
                 callers.push((caller, member.id.clone()));

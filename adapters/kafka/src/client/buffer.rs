@@ -34,7 +34,7 @@ struct State {
     bytes: usize,
     prefixes: Prefixes,
     drain: Option<Drain>,
-    /// `None` until the group has given out partitions.
+    /// `None` until the group has given out partitions, and once it has taken all of them back.
     assigned: Option<BTreeSet<i32>>,
     reassigned: bool,
     failed: Option<Error>,
@@ -140,6 +140,13 @@ impl Buffer {
             if let Some(assigned) = &mut state.assigned {
                 assigned.remove(&partition);
             }
+            if let Some(drain) = &mut state.drain {
+                drain.forget(partition);
+            }
+        }
+        // An eager rebalance takes everything before it gives out anew: that is no empty share.
+        if state.assigned.as_ref().is_some_and(BTreeSet::is_empty) {
+            state.assigned = None;
         }
         state.bytes = state
             .queue
@@ -194,5 +201,78 @@ impl Buffer {
             || self
                 .window
                 .is_some_and(|window| state.prefixes.len() >= window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use standpipe_core::{
+        driver::{Lane, ReceiptToken},
+        message::Message,
+    };
+
+    use super::*;
+
+    /// A buffer that drains partitions with one message each.
+    fn draining(partitions: std::ops::Range<i32>) -> Buffer {
+        let buffer = Buffer::new(None);
+        let watermarks: Vec<_> = partitions.map(|partition| (partition, 0, 1)).collect();
+        buffer.drain(Drain::new(&watermarks));
+        buffer
+    }
+
+    fn push(buffer: &Buffer, partition: i32) {
+        let lane = Lane(u64::try_from(partition).unwrap());
+        let incoming = Incoming {
+            message: Message::new("x"),
+            receipt: ReceiptToken { lane, number: 0 },
+            attempts: 0,
+        };
+        buffer.push(partition, 0, incoming);
+    }
+
+    /// How many messages a look finds; `None` at the end.
+    fn look(buffer: &Buffer) -> Option<usize> {
+        match buffer.take(ReceiveLimit::messages(10)).unwrap() {
+            Found::Batch(batch) => Some(batch.len()),
+            Found::Nothing => Some(0),
+            Found::End => None,
+        }
+    }
+
+    #[test]
+    fn a_drain_does_not_end_between_a_revocation_and_what_follows_it() {
+        let buffer = draining(0..2);
+        buffer.assign([0, 1]);
+        buffer.revoke([0, 1]);
+        assert_eq!(look(&buffer), Some(0));
+        buffer.assign([0]);
+        assert_eq!(look(&buffer), Some(0));
+        push(&buffer, 0);
+        assert_eq!(look(&buffer), Some(1));
+        assert_eq!(look(&buffer), None);
+    }
+
+    #[test]
+    fn a_partition_that_comes_back_is_read_to_its_end_again() {
+        let buffer = draining(0..2);
+        buffer.assign([0, 1]);
+        push(&buffer, 0);
+        push(&buffer, 1);
+        buffer.revoke([0]);
+        assert_eq!(look(&buffer), Some(1), "what was not received is dropped");
+        buffer.assign([0]);
+        assert_eq!(look(&buffer), Some(0), "it is yet to come again");
+        push(&buffer, 0);
+        assert_eq!(look(&buffer), Some(1));
+        assert_eq!(look(&buffer), None);
+    }
+
+    #[test]
+    fn a_member_that_gets_no_partition_is_drained() {
+        let buffer = draining(0..1);
+        assert_eq!(look(&buffer), Some(0));
+        buffer.assign([]);
+        assert_eq!(look(&buffer), None);
     }
 }

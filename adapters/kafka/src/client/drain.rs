@@ -36,6 +36,11 @@ impl Drain {
         self.done.insert(partition);
     }
 
+    /// Takes back that the partition was read to its end: what was not received comes again.
+    pub(super) fn forget(&mut self, partition: i32) {
+        self.done.remove(&partition);
+    }
+
     /// Whether all of `assigned` were read to their ends.
     pub(super) fn is_done(&self, assigned: &BTreeSet<i32>) -> bool {
         assigned.is_subset(&self.done)

@@ -9,6 +9,7 @@ use standpipe_core::{
 
 use super::{
     AutoCreate,
+    distinct::distinct,
     failure::Failure,
     names,
     service::{Client, NAMESPACE, NODE},
@@ -32,7 +33,10 @@ const STATIC_BROKER: i8 = 4;
 
 /// The settings of topics and of the broker.
 pub(super) fn answer(client: &Client, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let results = request.resources.into_iter().map(|resource| {
+    let resources = distinct(request.resources, |resource| {
+        (resource.resource_type, resource.resource_name.clone())
+    });
+    let results = resources.into_iter().map(|resource| {
         let configs = describe(client, &resource, request.include_synonyms);
         let (code, message, configs) = match configs {
             Ok(configs) => (ErrorCode::None, None, configs),

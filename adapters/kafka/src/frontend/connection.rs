@@ -2,9 +2,8 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::{Buf, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
     time::timeout,
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dispatch::{Answer, dispatch},
+    inbox::Inbox,
     service::{Client, Service},
 };
 use crate::codec::{Malformed, header::RequestHeader};
@@ -30,8 +30,6 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const REQUEST_LIMIT: usize = 100 << 20;
 /// Answers under way on one connection; no further request is read then.
 const PIPELINE: usize = 32;
-/// Octets that the buffer grows by at once: what is announced is not believed before it came.
-const READ_STEP: usize = 64 << 10;
 
 /// Why no more requests are read.
 enum End {
@@ -99,10 +97,10 @@ async fn read(
     client: &Client,
     answers: mpsc::Sender<Answer>,
 ) -> End {
-    let mut buffer = BytesMut::new();
+    let mut inbox = Inbox::new(from);
     let mut patience = FIRST_REQUEST;
     loop {
-        let next = next_answer(from, &mut buffer, client, patience);
+        let next = next_answer(&mut inbox, client, patience);
         let answer = tokio::select! {
             answer = next => answer,
             () = client.gone.cancelled() => Err(End::Shutdown),
@@ -122,17 +120,15 @@ async fn read(
 
 /// Receives one request and acts on it.
 async fn next_answer(
-    from: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
+    inbox: &mut Inbox<impl AsyncRead + Unpin>,
     client: &Client,
     patience: Duration,
 ) -> Result<Answer, End> {
     let late =
         |what: &str, time: Duration| End::Refused(format!("no {what} within {} s", time.as_secs()));
     let begun = tokio::time::Instant::now();
-    let filled = timeout(patience, fill(from, buffer, 4)).await;
-    filled.map_err(|_| late("request", patience))??;
-    let size = buffer.get_i32();
+    let size = timeout(patience, inbox.size()).await;
+    let size = size.map_err(|_| late("request", patience))??;
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= REQUEST_LIMIT)
@@ -142,29 +138,15 @@ async fn next_answer(
     } else {
         RECEIVE
     };
-    let _admitted = client.service.intake().admit(size).await;
-    let filled = timeout(room, fill(from, buffer, size)).await;
-    filled.map_err(|_| late("whole request", room))??;
-    let (header, body) = RequestHeader::read(buffer.split_to(size).freeze())?;
+    // Held until the request is done with.
+    let mut share = client.service.intake().share();
+    let request = inbox.request(size, room, &mut share).await;
+    let request = request.map_err(|_| late("whole request", room))??;
+    let (header, body) = RequestHeader::read(request)?;
     let (key, version) = (header.key, header.version);
     dispatch(client, header, body)
         .await
         .map_err(|Malformed(reason)| End::Refused(format!("{key:?} version {version}: {reason}")))
-}
-
-/// Reads until the buffer holds `octets`.
-async fn fill(
-    from: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-    octets: usize,
-) -> io::Result<()> {
-    while buffer.len() < octets {
-        buffer.reserve((octets - buffer.len()).clamp(1, READ_STEP));
-        if from.read_buf(buffer).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(())
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), mut due: mpsc::Receiver<Answer>) {

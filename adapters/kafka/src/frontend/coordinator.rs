@@ -1,9 +1,17 @@
 //! Drives the group coordinator: a clock, timers, and requests that wait for their answers.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
 
-use parking_lot::Mutex;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::{Mutex, MutexGuard};
 use standpipe_core::{
+    Result,
     broker::Broker,
     group::{
         Caller, Coordinator, Description, Effect, GroupId, Join, Joined, Leaver, Listing,
@@ -29,6 +37,8 @@ pub(super) type Reply<T> = oneshot::Receiver<Result<T, Refusal>>;
 #[derive(Debug)]
 pub(super) struct Groups {
     broker: Broker,
+    /// How long offsets of a group without members are kept.
+    retention: Duration,
     started: Instant,
     state: Mutex<State>,
     /// A deadline may have come nearer, or a group has expired.
@@ -42,7 +52,8 @@ struct State {
     syncs: HashMap<Caller, oneshot::Sender<Result<Synced, Refusal>>>,
     callers: u64,
     effects: Vec<Effect>,
-    expired: Vec<GroupId>,
+    /// Groups whose offsets are to be deleted, and which are not remembered for them meanwhile.
+    expired: BTreeSet<GroupId>,
 }
 
 impl Groups {
@@ -51,6 +62,7 @@ impl Groups {
         let seed = Uuid::new_v4().as_u64_pair().0;
         let groups = Self {
             broker,
+            retention: options.empty_retention,
             started: Instant::now(),
             state: Mutex::new(State {
                 coordinator: Coordinator::new(options, seed),
@@ -58,7 +70,7 @@ impl Groups {
                 syncs: HashMap::new(),
                 callers: 0,
                 effects: Vec::new(),
-                expired: Vec::new(),
+                expired: BTreeSet::new(),
             }),
             wake: Notify::new(),
         };
@@ -78,10 +90,14 @@ impl Groups {
                 () = tokio::time::sleep(wait) => {}
                 () = self.wake.notified() => {}
             }
-            let now = self.now();
-            self.act(|state| state.coordinator.tick(now, &mut state.effects));
-            self.forget_expired().await;
+            self.pass(self.now()).await;
         }
+    }
+
+    /// Lets time pass up to `now`, and offsets go whose time is over.
+    async fn pass(&self, now: Millis) {
+        self.act(|state| state.coordinator.tick(now, &mut state.effects));
+        self.forget_expired().await;
     }
 
     /// JoinGroup.
@@ -138,30 +154,40 @@ impl Groups {
         self.state.lock().coordinator.list()
     }
 
-    /// One group.
+    /// One group of those that are known: see [`Groups::remember_committed`].
     pub(super) fn describe(&self, group: &str) -> Option<Description> {
-        self.remember_committed();
         self.state.lock().coordinator.describe(group)
     }
 
-    /// Forgets a group without members; its offsets are the caller's to delete.
-    pub(super) fn delete(&self, group: &str) -> Result<(), Refusal> {
-        self.remember_committed();
-        self.state.lock().coordinator.delete(group)
+    /// Deletes a group without members, of those that are known, and its offsets; that is on disk when
+    /// this returns. Nobody joins or commits between the one and the other.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn delete(&self, group: &str) -> Result<Result<(), Refusal>> {
+        let mut answer = Ok(());
+        let hold = || {
+            let mut state = self.state.lock();
+            answer = state.coordinator.delete(group);
+            answer.is_ok().then_some(state)
+        };
+        let deleted = self.broker.delete_group_if(NAMESPACE, group, hold).await;
+        deleted.map(|_| answer)
     }
 
     fn now(&self) -> Millis {
         Millis(0).after(self.started.elapsed())
     }
 
-    /// Groups come into being by commits over other protocols too.
-    fn remember_committed(&self) {
+    /// Gets to know all groups that have committed, which they may over other protocols too. This
+    /// looks at every subscription: once a request, however many groups it names.
+    pub(super) fn remember_committed(&self) {
         let now = self.now();
-        let committed = self.broker.groups(NAMESPACE);
-        let coordinator = &mut self.state.lock().coordinator;
-        for group in committed {
-            if coordinator.describe(&group).is_none() {
-                coordinator.remember(&group, now);
+        // Locked first: a group that is deleted goes from the broker before this is unlocked.
+        let mut state = self.state.lock();
+        for group in self.broker.groups(NAMESPACE) {
+            if !state.expired.contains(&group) {
+                state.coordinator.remember(&group, now);
             }
         }
     }
@@ -171,7 +197,7 @@ impl Groups {
         let mut state = self.state.lock();
         let before = state.coordinator.next_deadline();
         let result = act(&mut state);
-        state.answer();
+        state.answer(&self.broker, self.now());
         if state.coordinator.next_deadline() != before || !state.expired.is_empty() {
             self.wake.notify_one();
         }
@@ -179,12 +205,38 @@ impl Groups {
     }
 
     async fn forget_expired(&self) {
-        let expired = std::mem::take(&mut self.state.lock().expired);
-        for group in expired {
-            if let Err(error) = self.broker.delete_group(NAMESPACE, &group).await {
+        loop {
+            let next = self.state.lock().expired.first().cloned();
+            let Some(group) = next else {
+                return;
+            };
+            let hold = || self.hold_expired(&group);
+            let deleted = self.broker.delete_group_if(NAMESPACE, &group, hold).await;
+            if let Err(error) = deleted {
+                self.state.lock().expired.remove(&group);
                 tracing::warn!(%error, %group, "offsets of an expired group stay");
             }
         }
+    }
+
+    /// Holds all groups while the offsets of an expired one go; `None` where it was used meanwhile. Who
+    /// reads over another protocol is no member: a sign of life of theirs is the newest commit alone.
+    fn hold_expired(&self, group: &GroupId) -> Option<MutexGuard<'_, State>> {
+        let mut state = self.state.lock();
+        state.expired.remove(group);
+        if state.coordinator.describe(group).is_some() {
+            return None;
+        }
+        let today = Millis::now();
+        let committed = self.broker.group_offsets(NAMESPACE, group);
+        let newest = committed.iter().map(|stored| stored.at).max();
+        if let Some(at) = newest.filter(|at| at.after(self.retention) > today) {
+            let age = today.0.saturating_sub(at.0).max(0);
+            let since = Millis(self.now().0.saturating_sub(age));
+            state.coordinator.remember(group, since);
+            return None;
+        }
+        Some(state)
     }
 }
 
@@ -195,8 +247,8 @@ impl State {
     }
 
     /// Whoever does not wait any more has left, and needs no answer.
-    fn answer(&mut self) {
-        for effect in self.effects.drain(..) {
+    fn answer(&mut self, broker: &Broker, now: Millis) {
+        for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Join { caller, reply } => {
                     self.joins.remove(&caller).map(|sender| sender.send(reply));
@@ -204,9 +256,24 @@ impl State {
                 Effect::Sync { caller, reply } => {
                     self.syncs.remove(&caller).map(|sender| sender.send(reply));
                 }
-                Effect::Emptied { group } => tracing::debug!(%group, "group is empty"),
-                Effect::Expired { group } => self.expired.push(group),
+                Effect::Emptied { group } => {
+                    tracing::debug!(%group, "group is empty");
+                    self.remember_stored(broker, &group, now);
+                }
+                Effect::Expired { group } => {
+                    self.expired.insert(group);
+                }
             }
+        }
+        for group in self.coordinator.take_forgotten() {
+            self.remember_stored(broker, &group, now);
+        }
+    }
+
+    /// The coordinator lets commits through; the broker tells whether the store took any.
+    fn remember_stored(&mut self, broker: &Broker, group: &GroupId, now: Millis) {
+        if !self.expired.contains(group) && broker.has_group(NAMESPACE, group) {
+            self.coordinator.remember(group, now);
         }
     }
 }

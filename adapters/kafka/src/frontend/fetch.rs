@@ -11,6 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use standpipe_core::{
     ErrorKind,
     broker::{Topic, TopicBounds},
+    entry::Entry,
     id::{Offset, PartitionId},
     store::ReadLimit,
 };
@@ -41,6 +42,8 @@ struct Round {
     topics: Vec<FetchedTopic>,
     bytes: usize,
     failed: bool,
+    /// There is more than one answer takes: nothing is to be waited for.
+    is_cut: bool,
     /// What to wait for: partitions, and the end that was seen.
     ends: Vec<(Arc<Topic>, PartitionId, Offset)>,
 }
@@ -56,13 +59,12 @@ pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchRespon
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
-    let enough = usize::try_from(request.min_bytes)
-        .unwrap_or(0)
-        .min(ANSWER_LIMIT);
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    let enough = enough.min(most(&request));
     loop {
         let round = look(&client, &request).await;
         let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
-        if round.bytes >= enough || round.failed || is_over {
+        if round.bytes >= enough || round.is_cut || round.failed || is_over {
             return FetchResponse {
                 responses: round.topics,
                 ..Default::default()
@@ -70,6 +72,12 @@ pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchRespon
         }
         wait_for_more(&client, round.ends, deadline).await;
     }
+}
+
+/// Octets that an answer has at most.
+fn most(request: &FetchRequest) -> usize {
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0);
+    limit.min(ANSWER_LIMIT)
 }
 
 /// Returns when a partition has grown, at the deadline, or when the client is gone.
@@ -95,12 +103,12 @@ async fn wait_for_more(
 }
 
 async fn look(client: &Client, request: &FetchRequest) -> Round {
-    let limit = usize::try_from(request.max_bytes).unwrap_or(0);
-    let mut room = limit.min(ANSWER_LIMIT);
+    let mut room = most(request);
     let mut round = Round {
         topics: Vec::with_capacity(request.topics.len()),
         bytes: 0,
         failed: false,
+        is_cut: false,
         ends: Vec::new(),
     };
     let is_committed = request.isolation_level == READ_COMMITTED;
@@ -163,7 +171,7 @@ async fn read(
     round.ends.push((topic.clone(), number, bounds.stable));
     // What was appended and is not visible yet is waited for, as Kafka's is up to its end.
     let records = if from >= bounds.stable || (room == 0 && round.bytes > 0) {
-        Ok(Bytes::new())
+        Ok((Bytes::new(), from))
     } else {
         let wanted = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
         let limit = ReadLimit {
@@ -182,14 +190,18 @@ async fn read(
         .await
     };
     match records {
-        Ok(records) => fetched(index, bounds, records),
+        Ok((records, end)) => {
+            round.is_cut |= end < bounds.stable;
+            fetched(index, bounds, records)
+        }
         Err(code) => refused(index, code),
     }
 }
 
 /// Batches from the one that covers the start on. One that is larger than the limit comes only
 /// where it `may_exceed` it. Where nothing is left of the whole range, an empty batch takes the
-/// reader to its end, as a compacted log of Kafka's does.
+/// reader to its end, as a compacted log of Kafka's does. With them comes the first offset behind
+/// them.
 async fn read_records(
     client: &Client,
     topic: &Arc<Topic>,
@@ -197,7 +209,7 @@ async fn read_records(
     range: Range<Offset>,
     limit: ReadLimit,
     may_exceed: bool,
-) -> Result<Bytes, ErrorCode> {
+) -> Result<(Bytes, Offset), ErrorCode> {
     let entries = match topic.read(partition, range.start, limit).await {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -210,7 +222,7 @@ async fn read_records(
     };
     let first = entries.first().map_or(0, |entry| entry.body().len());
     if first > limit.bytes && !may_exceed {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), range.start));
     }
     let mut records = BytesMut::new();
     if entries.is_empty() {
@@ -222,7 +234,8 @@ async fn read_records(
         topic.name(),
         &mut records,
     );
-    Ok(records.freeze())
+    let end = entries.last().map_or(range.end, Entry::end_offset);
+    Ok((records.freeze(), end))
 }
 
 fn fetched(index: i32, bounds: TopicBounds, records: Bytes) -> FetchedPartition {

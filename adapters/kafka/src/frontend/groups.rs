@@ -3,9 +3,10 @@
 use standpipe_core::group::{Description, MemberDescription, State};
 
 use super::{
+    distinct::distinct,
     failure::{code_of, refusal_code},
     operations,
-    service::{Client, NAMESPACE},
+    service::Client,
 };
 use crate::codec::{
     api::groups::{
@@ -43,6 +44,7 @@ pub(super) fn list(client: &Client, request: ListGroupsRequest) -> ListGroupsRes
 /// Some groups; one that is not there is `Dead`.
 pub(super) fn describe(client: &Client, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let is_told = request.include_authorized_operations;
+    client.service.groups().remember_committed();
     let describe = |id: String| {
         let group = match client.service.groups().describe(&id) {
             Some(group) => described(id, group),
@@ -57,16 +59,19 @@ pub(super) fn describe(client: &Client, request: DescribeGroupsRequest) -> Descr
             ..group
         }
     };
+    let named = distinct(request.groups, String::clone);
     DescribeGroupsResponse {
-        groups: request.groups.into_iter().map(describe).collect(),
+        groups: named.into_iter().map(describe).collect(),
         ..Default::default()
     }
 }
 
 /// Removes groups without members, with their offsets.
 pub(super) async fn delete(client: &Client, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
-    let mut results = Vec::with_capacity(request.groups_names.len());
-    for group_id in request.groups_names {
+    client.service.groups().remember_committed();
+    let named = distinct(request.groups_names, String::clone);
+    let mut results = Vec::with_capacity(named.len());
+    for group_id in named {
         let error_code = delete_one(client, &group_id).await.number();
         results.push(DeletedGroup {
             group_id,
@@ -80,11 +85,9 @@ pub(super) async fn delete(client: &Client, request: DeleteGroupsRequest) -> Del
 }
 
 async fn delete_one(client: &Client, group: &str) -> ErrorCode {
-    if let Err(refusal) = client.service.groups().delete(group) {
-        return refusal_code(&refusal);
-    }
-    match client.broker().delete_group(NAMESPACE, group).await {
-        Ok(_) => ErrorCode::None,
+    match client.service.groups().delete(group).await {
+        Ok(Ok(())) => ErrorCode::None,
+        Ok(Err(refusal)) => refusal_code(&refusal),
         Err(error) => {
             tracing::warn!(%error, %group, "a group could not be deleted");
             code_of(&error)

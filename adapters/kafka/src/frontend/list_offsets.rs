@@ -5,11 +5,17 @@ use std::sync::Arc;
 use standpipe_core::{
     Result,
     broker::{Broker, Topic},
-    entry::Entry,
-    id::{Millis, Offset, PartitionId},
+    id::{Millis, PartitionId},
 };
 
-use super::{epochs, failure::code_of, names, service::Client, visible};
+use super::{
+    by_time::{Found, Times},
+    epochs,
+    failure::code_of,
+    names,
+    service::Client,
+    visible,
+};
 use crate::codec::{
     api::list_offsets::{
         ListOffsetsRequest, ListOffsetsResponse, ListPartition, ListedPartition, ListedTopic,
@@ -22,9 +28,6 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
-
-/// An offset, the time of its message where it was found by time, and its leader epoch.
-type Found = (Offset, Option<Millis>, u32);
 
 /// The offsets asked for. The latest, and those by time, count what was answered before: with
 /// `acks=1` that may come before the sync that makes it visible.
@@ -122,6 +125,12 @@ async fn find(
     timestamp: i64,
 ) -> Result<Option<Found>> {
     let bounds = topic.bounds(partition)?;
+    let times = Times {
+        codecs: broker.codecs(),
+        topic,
+        partition,
+        bounds,
+    };
     match timestamp {
         LATEST => Ok(Some((bounds.stable, None, topic.leader_epoch()))),
         EARLIEST | EARLIEST_LOCAL => {
@@ -129,51 +138,7 @@ async fn find(
             Ok(Some((bounds.start, None, epoch)))
         }
         LATEST_TIERED => Ok(None),
-        MAX_TIMESTAMP => latest_time(broker, topic, partition).await,
-        at => {
-            let entry = topic.entry_for_time(partition, Millis(at)).await?;
-            Ok(entry.map(|entry| first_since(broker, &entry, Millis(at))))
-        }
+        MAX_TIMESTAMP => times.latest().await,
+        at => times.since(Millis(at)).await,
     }
-}
-
-/// The first message of an entry that is not before `at`; the entry's last where its envelope
-/// says there is one and no message does.
-fn first_since(broker: &Broker, entry: &Entry, at: Millis) -> Found {
-    let epoch = entry.leader_epoch;
-    let last = (Offset(entry.end_offset().0 - 1), Some(entry.time()), epoch);
-    let Ok(messages) = broker.codecs().decode(entry) else {
-        return (entry.base_offset, Some(entry.time()), epoch);
-    };
-    let timed = messages.into_iter().map(|(offset, message)| {
-        let time = message.props.timestamp.unwrap_or(entry.appended);
-        (offset, time)
-    });
-    let mut since = timed.filter(|(_, time)| *time >= at);
-    since
-        .next()
-        .map_or(last, |(offset, time)| (offset, Some(time), epoch))
-}
-
-/// The message with the largest timestamp, found by halving: there is an entry at or after a time
-/// exactly up to that timestamp.
-async fn latest_time(
-    broker: &Broker,
-    topic: &Arc<Topic>,
-    partition: PartitionId,
-) -> Result<Option<Found>> {
-    let Some(mut held) = topic.entry_for_time(partition, Millis(i64::MIN)).await? else {
-        return Ok(None);
-    };
-    let mut beyond = i64::MAX;
-    while held.time().0 < beyond {
-        let low = held.time().0;
-        let middle = low + (beyond.saturating_sub(low) / 2).max(1);
-        match topic.entry_for_time(partition, Millis(middle)).await? {
-            Some(later) => held = later,
-            None if middle == low + 1 => break,
-            None => beyond = middle,
-        }
-    }
-    Ok(Some(first_since(broker, &held, held.time())))
 }

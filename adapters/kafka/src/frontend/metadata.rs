@@ -5,7 +5,9 @@ use std::sync::Arc;
 use standpipe_core::{ErrorKind, broker::Topic};
 
 use super::{
-    AutoCreate, epochs,
+    AutoCreate,
+    distinct::distinct,
+    epochs,
     failure::code_of,
     names, operations,
     service::{Client, NAMESPACE, NODE},
@@ -39,6 +41,8 @@ pub(super) async fn answer(
             .map(described)
             .collect(),
         Some(asked) => {
+            // One that has a name is looked up by that, whatever its id.
+            let asked = distinct(asked, |one| one.name.clone().ok_or(one.topic_id));
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {
                 topics.push(find(client, one, may_create, version).await);

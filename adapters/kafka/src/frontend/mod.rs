@@ -7,6 +7,7 @@
 
 mod alter_configs;
 mod batches;
+mod by_time;
 mod cluster;
 mod config_resources;
 mod configs;
@@ -14,10 +15,12 @@ mod connection;
 mod coordinator;
 mod delete_records;
 mod dispatch;
+mod distinct;
 mod epochs;
 mod failure;
 mod fetch;
 mod groups;
+mod inbox;
 mod intake;
 mod list_offsets;
 mod log_dirs;

@@ -28,6 +28,7 @@ pub(super) async fn answer(client: &Client, request: OffsetDeleteRequest) -> Off
         error_code: code.number(),
         ..Default::default()
     };
+    client.service.groups().remember_committed();
     let Some(group) = client.service.groups().describe(&request.group_id) else {
         return refused(ErrorCode::GroupIdNotFound);
     };

@@ -10,6 +10,7 @@ use standpipe_core::{
 };
 
 use super::{
+    distinct::{NamedPartitions, distinct},
     failure::{code_of, refusal_code},
     names,
     service::{Client, NAMESPACE},
@@ -153,7 +154,8 @@ pub(super) fn fetch(
             ..Default::default()
         };
     }
-    let groups = request.groups.into_iter().map(|asked| GroupOffsets {
+    let groups = distinct(request.groups, |asked| asked.group_id.clone());
+    let groups = groups.into_iter().map(|asked| GroupOffsets {
         topics: offsets_of(client, &asked.group_id, asked.topics),
         group_id: asked.group_id,
         error_code: ErrorCode::None.number(),
@@ -195,9 +197,11 @@ fn offsets_of(
         });
         return all.collect();
     };
+    let mut named = NamedPartitions::default();
     let asked = asked.into_iter().map(|topic| {
         let found = held.get(&topic.name);
-        let partitions = topic.partition_indexes.into_iter().map(|index| {
+        let partitions = named.new_of(&topic.name, topic.partition_indexes);
+        let partitions = partitions.into_iter().map(|index| {
             let held = found.and_then(|partitions| partitions.get(&index)).cloned();
             held.unwrap_or_else(|| FetchedOffset {
                 partition_index: index,

@@ -2,7 +2,7 @@
 
 use standpipe_core::{id::PartitionId, producer::ActiveProducer};
 
-use super::{names, service::Client};
+use super::{distinct::NamedPartitions, names, service::Client};
 use crate::codec::{
     api::producers::{
         DescribeProducersRequest, DescribeProducersResponse, ProducerState, ProducersOfPartition,
@@ -16,9 +16,11 @@ pub(super) fn describe(
     client: &Client,
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
+    let mut named = NamedPartitions::default();
     let topics = request.topics.into_iter().map(|asked| {
         let topic = names::topic(client.broker(), &asked.name);
-        let partitions = asked.partition_indexes.into_iter().map(|partition_index| {
+        let partitions = named.new_of(&asked.name, asked.partition_indexes);
+        let partitions = partitions.into_iter().map(|partition_index| {
             let number = PartitionId(partition_index.cast_unsigned());
             let producers = topic
                 .as_ref()

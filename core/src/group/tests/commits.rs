@@ -79,17 +79,45 @@ fn commits_from_outside_make_no_more_groups_known_than_may_be() {
         groups: 1,
         ..Options::default()
     });
-    let outside = |group: &str| Membership {
+    assert_eq!(commit_outside(&mut client, "g"), Ok(()));
+    client.coordinator.remember(&"g".into(), client.now);
+    let results = ["g", "h", ""].map(|group| commit_outside(&mut client, group));
+    let full = Err(Refusal::TooManyGroups);
+    let nameless = Err(Refusal::InvalidGroupId);
+    assert_eq!(results, [Ok(()), full, nameless]);
+}
+
+#[test]
+fn at_the_limit_the_longest_empty_group_without_offsets_goes_for_a_new_one() {
+    let mut client = Client::new(Options {
+        groups: 3,
+        ..Options::default()
+    });
+    client.coordinator.remember(&"kept".into(), client.now);
+    for group in ["b", "a"] {
+        assert_eq!(commit_outside(&mut client, group), Ok(()));
+        client.pass(SECOND);
+    }
+    client.joined(join_of(""));
+    let listed = client.coordinator.list().into_iter();
+    let names: Vec<_> = listed.map(|listing| listing.group.to_string()).collect();
+    assert_eq!(names, ["a", "g", "kept"]);
+    assert_eq!(client.coordinator.take_forgotten(), [Arc::<str>::from("b")]);
+    client.coordinator.remember(&"a".into(), client.now);
+    let caller = client.join(Join {
+        group: "c".into(),
+        ..join_of("")
+    });
+    assert_eq!(client.joins[&caller], Err(Refusal::TooManyGroups));
+    assert!(client.coordinator.take_forgotten().is_empty());
+}
+
+fn commit_outside(client: &mut Client, group: &str) -> Result<(), Refusal> {
+    let who = Membership {
         group: group.into(),
         ..member("", -1)
     };
-    let results = ["g", "g", "h", ""].map(|group| {
-        let who = outside(group);
-        client.coordinator.check_commit(&who, client.now)
-    });
-    let full = Err(Refusal::TooManyGroups);
-    let nameless = Err(Refusal::InvalidGroupId);
-    assert_eq!(results, [Ok(()), Ok(()), full, nameless]);
+    client.coordinator.check_commit(&who, client.now)
 }
 
 #[test]
@@ -98,6 +126,7 @@ fn a_commit_from_outside_begins_the_retention_anew() {
         empty_retention: 5 * SECOND,
         ..Options::default()
     });
+    client.coordinator.remember(&"g".into(), client.now);
     for _ in 0..3 {
         let outside = member("", -1);
         let allowed = client.coordinator.check_commit(&outside, client.now);

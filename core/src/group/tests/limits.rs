@@ -1,6 +1,9 @@
 //! What a coordinator refuses for being too much.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::group::Protocol;
 
 #[test]
 fn limits_hold_for_timeouts_members_groups_and_octets() {
@@ -26,6 +29,42 @@ fn limits_hold_for_timeouts_members_groups_and_octets() {
         let caller = client.join(join);
         assert_eq!(client.joins[&caller], Err(refusal));
     }
+}
+
+#[test]
+fn a_member_supports_as_many_protocols_as_the_limit_and_no_more() {
+    let limit = Options::default().protocols;
+    let mut client = client();
+    let named = |count: usize| Join {
+        protocols: (0..count)
+            .map(|number| Protocol {
+                name: number.to_string().into(),
+                metadata: Bytes::new(),
+            })
+            .collect(),
+        ..join_of("")
+    };
+    let larger = client.join(named(limit + 1));
+    assert_eq!(client.joins[&larger], Err(Refusal::TooLarge));
+    assert_eq!(&*client.joined(named(limit)).protocol, "0");
+}
+
+#[test]
+fn what_a_member_keeps_does_not_keep_its_request() {
+    let mut client = client();
+    let request = Bytes::from(vec![0; 1000]);
+    let mut join = join_of("");
+    join.protocols[0].metadata = request.slice(..10);
+    let one = client.joined(join.clone()).member_id;
+    client.sync_with(Sync {
+        member: member(&one, 1),
+        protocol_type: None,
+        protocol: None,
+        assignments: vec![(one.clone(), request.slice(10..20))],
+    });
+    join.member_id = one;
+    client.joined(join);
+    assert!(request.is_unique(), "nothing of it is held");
 }
 
 #[test]

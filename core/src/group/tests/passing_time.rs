@@ -66,6 +66,7 @@ fn a_leader_that_never_assigns_is_left_behind() {
 fn a_group_without_members_expires_after_its_retention() {
     let mut client = client();
     let one = client.joined(join_of("")).member_id;
+    client.coordinator.remember(&"g".into(), client.now);
     client.leave(&one).unwrap();
     let retention = Options::default().empty_retention;
     client.pass(retention - SECOND);
@@ -76,6 +77,28 @@ fn a_group_without_members_expires_after_its_retention() {
         client.news.last(),
         Some(&Effect::Expired { group: "g".into() })
     );
+}
+
+#[test]
+fn a_group_that_is_not_known_to_have_offsets_is_forgotten_within_minutes() {
+    let mut client = client();
+    let one = client.joined(join_of("")).member_id;
+    client.leave(&one).unwrap();
+    let outside = Membership {
+        group: "h".into(),
+        ..member("", -1)
+    };
+    let allowed = client.coordinator.check_commit(&outside, client.now);
+    assert_eq!(allowed, Ok(()));
+    let retention = Options::default().uncommitted_retention;
+    client.pass(retention - SECOND);
+    assert_eq!(client.coordinator.list().len(), 2);
+    client.pass(SECOND);
+    assert!(client.coordinator.list().is_empty());
+    let forgotten = client.coordinator.take_forgotten();
+    assert_eq!(forgotten, ["g", "h"].map(Arc::<str>::from));
+    let emptied = Effect::Emptied { group: "g".into() };
+    assert_eq!(client.news, [emptied], "there is nothing to delete");
 }
 
 #[test]

@@ -10,10 +10,12 @@ use standpipe_core::{
 };
 
 use super::{
+    BadBatch,
     compression::{Compression, LIMIT},
-    header::{BatchHeader, LENGTH, NO_TIMESTAMP},
+    header::{BatchHeader, LENGTH},
     mapping::message_of,
     record::{Record, Records},
+    skim::Skim,
 };
 
 /// Reads [`Format::KAFKA2`]: record batches as producers sent them, gzip, snappy, lz4 and zstd
@@ -28,20 +30,43 @@ impl Codec for KafkaCodec {
 
     fn decode(&self, entry: &Entry) -> Result<Vec<Message>> {
         let (header, records) = records(entry.body())?;
-        let time = |record: &Record| {
-            (header.base_timestamp != NO_TIMESTAMP || record.timestamp_delta != 0)
-                .then(|| Millis(header.base_timestamp.saturating_add(record.timestamp_delta)))
-        };
         let messages = records.into_iter().map(|record| {
-            let timestamp = time(&record);
+            let timestamp = header.time(record.timestamp_delta);
             message_of(record, timestamp)
         });
         Ok(messages.collect())
     }
 }
 
+/// When the records of a stored batch were made, by their producer's clock; `None` where it did not
+/// say.
+///
+/// # Errors
+/// As [`KafkaCodec`]'s.
+pub(crate) fn times(batch: &Bytes) -> Result<Vec<Option<Millis>>> {
+    let (header, unpacked) = unpacked(batch)?;
+    let records = Skim::over(&unpacked, header.count);
+    let times = records.map(|record| record.map(|record| header.time(record.timestamp_delta)));
+    let times: Result<_, BadBatch> = times.collect();
+    times.map_err(unread)
+}
+
 /// A batch's header and its records, as many as it announces, at consecutive offsets.
 pub(super) fn records(batch: &Bytes) -> Result<(BatchHeader, Vec<Record>)> {
+    let (header, unpacked) = unpacked(batch)?;
+    // Before any is made: they take many times the memory of their octets.
+    Skim::over(&unpacked, header.count)
+        .try_for_each(|record| record.map(drop))
+        .map_err(unread)?;
+    let mut reader = Records::new(unpacked);
+    let records = (0..header.count).map(|_| reader.next());
+    let records: Option<Vec<_>> = records.collect();
+    let records = records.ok_or_else(|| invalid("a record does not read"))?;
+    Ok((header, records))
+}
+
+/// A batch's header, and its records decompressed.
+fn unpacked(batch: &Bytes) -> Result<(BatchHeader, Bytes)> {
     let header = BatchHeader::read(batch).ok_or_else(|| invalid("the batch is cut short"))?;
     let compression = Compression::from_number(header.compression())
         .ok_or_else(|| invalid("the batch has a compression that is not known"))?;
@@ -52,15 +77,14 @@ pub(super) fn records(batch: &Bytes) -> Result<(BatchHeader, Vec<Record>)> {
     if count > unpacked.len() {
         return Err(invalid("the batch has fewer records than it announces"));
     }
-    let mut reader = Records::new(unpacked);
-    let mut records = Vec::with_capacity(count.min(4096));
-    for delta in 0..count {
-        let record = reader
-            .next()
-            .filter(|record| usize::try_from(record.offset_delta) == Ok(delta));
-        records.push(record.ok_or_else(|| invalid("a record does not read"))?);
+    Ok((header, unpacked))
+}
+
+fn unread(bad: BadBatch) -> Error {
+    match bad {
+        BadBatch::Invalid(message) | BadBatch::TooLarge(message) => invalid(&message),
+        other => invalid(&format!("{other:?}")),
     }
-    Ok((header, records))
 }
 
 fn invalid(message: &str) -> Error {

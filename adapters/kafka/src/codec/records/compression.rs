@@ -4,7 +4,8 @@ use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 
-/// Octets that one batch may decompress to.
+/// Octets that one batch may decompress to; its records count more than their octets: see
+/// [`Skim`](super::skim::Skim).
 pub(super) const LIMIT: usize = 64 << 20;
 
 /// The octets that begin snappy as Java's producers frame it (xerial's snappy-java).

@@ -19,6 +19,7 @@
 //! ```
 
 use bytes::Buf;
+use standpipe_core::id::Millis;
 
 /// Octets before the records.
 pub(super) const LENGTH: usize = 61;
@@ -73,6 +74,12 @@ impl BatchHeader {
             base_sequence: fields.get_i32(),
             count: fields.get_i32(),
         })
+    }
+
+    /// The producer's clock at a record; `None` where it does not say.
+    pub(super) fn time(&self, timestamp_delta: i64) -> Option<Millis> {
+        (self.base_timestamp != NO_TIMESTAMP || timestamp_delta != 0)
+            .then(|| Millis(self.base_timestamp.saturating_add(timestamp_delta)))
     }
 
     /// How the records are compressed, 0 to 7.

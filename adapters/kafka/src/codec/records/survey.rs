@@ -9,7 +9,7 @@ use super::{
     BadBatch,
     compression::{Compression, LIMIT},
     header::{BatchHeader, LENGTH},
-    varint,
+    skim::{Key, Skim},
 };
 
 /// The records of a batch, decompressed: as many as it announces, whole, at consecutive offsets, and
@@ -26,7 +26,7 @@ impl Survey {
     ///
     /// # Errors
     /// [`BadBatch::Invalid`], as Kafka does where they do not decompress, or are not what the header
-    /// says; [`BadBatch::TooLarge`] where more comes out than any reader takes.
+    /// says; [`BadBatch::TooLarge`] where more comes out than any reader takes, or more records.
     pub(crate) fn of(draft: &Draft) -> Result<Self, BadBatch> {
         let header =
             BatchHeader::read(&draft.body).ok_or_else(|| invalid("the batch is cut short"))?;
@@ -49,76 +49,18 @@ impl Survey {
 
     /// The places of the records without a key.
     pub(crate) fn keyless(&self) -> impl Iterator<Item = i32> {
-        let mut rest = &self.records[..];
-        (0..self.count).filter(move |delta| skim(&mut rest, *delta) == Some(Key::None))
+        let records = (0..).zip(Skim::over(&self.records, self.count));
+        records.filter_map(|(delta, record)| (record.ok()?.key == Key::None).then_some(delta))
     }
 
     fn check(&self) -> Result<(), BadBatch> {
-        let mut rest = &self.records[..];
-        for delta in 0..self.count {
-            if skim(&mut rest, delta).is_none() {
-                let count = self.count;
-                return Err(invalid(&format!("record {delta} of {count} does not read")));
-            }
-        }
-        match rest.len() {
+        let mut records = Skim::over(&self.records, self.count);
+        records.try_for_each(|record| record.map(drop))?;
+        match records.left() {
             0 => Ok(()),
             more => Err(invalid(&format!("{more} octets follow the last record"))),
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Some,
-    None,
-}
-
-/// Passes over one record, which must be at that offset of its batch; `None` where it does not read.
-fn skim(rest: &mut &[u8], delta: i32) -> Option<Key> {
-    let mut record = sized(rest)?;
-    take(&mut record, 1)?;
-    varint::take(&mut record)?;
-    if varint::take(&mut record)? != i64::from(delta) {
-        return None;
-    }
-    let key = skip(&mut record)?;
-    skip(&mut record)?;
-    for _ in 0..headers(&mut record)? {
-        sized(&mut record)?;
-        skip(&mut record)?;
-    }
-    record.is_empty().then_some(key)
-}
-
-/// Passes over octets behind their length, or null.
-fn skip(record: &mut &[u8]) -> Option<Key> {
-    match varint::take(record)? {
-        -1 => Some(Key::None),
-        length => take(record, usize::try_from(length).ok()?).map(|_| Key::Some),
-    }
-}
-
-/// How many headers there are; each has two lengths at least.
-fn headers(record: &mut &[u8]) -> Option<usize> {
-    let count = length(record)?;
-    (count <= record.len() / 2).then_some(count)
-}
-
-/// Octets behind their length.
-fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = length(rest)?;
-    take(rest, length)
-}
-
-fn length(rest: &mut &[u8]) -> Option<usize> {
-    usize::try_from(varint::take(rest)?).ok()
-}
-
-fn take<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
-    let (taken, left) = rest.split_at_checked(n)?;
-    *rest = left;
-    Some(taken)
 }
 
 fn invalid(message: &str) -> BadBatch {

@@ -10,7 +10,7 @@ async fn produced_at_once(socket: &mut TcpStream) {
     assert_eq!(answer.responses[0].partitions[0].error_code, 0);
 }
 
-async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
+pub(super) async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
     let asked = ListOffsetsRequest {
         topics: vec![ListTopic {
             name: "t".into(),

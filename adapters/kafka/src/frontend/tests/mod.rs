@@ -2,14 +2,18 @@
 
 mod described;
 mod epochs;
+mod fetches;
 mod holes;
+mod intake;
 mod latest;
+mod named;
 mod offsets;
 mod partitions;
 mod records;
 mod retention;
 mod sessions;
 mod settings;
+mod times;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -14,7 +14,7 @@ async fn served_topic(retention: Retention) -> (Served, TcpStream) {
     (served, socket)
 }
 
-async fn shortened(socket: &mut TcpStream, topic: &str, offset: i64) -> (i64, i16) {
+pub(super) async fn shortened(socket: &mut TcpStream, topic: &str, offset: i64) -> (i64, i16) {
     let asked = DeleteRecordsRequest {
         topics: vec![ShortenTopic {
             name: topic.into(),

@@ -1,7 +1,7 @@
 //! What is refused of a batch's records, and batches that are compressed otherwise.
 
 use super::{
-    super::{Packing, Survey, repack},
+    super::{Packing, Record, Survey, repack, times},
     *,
 };
 
@@ -109,6 +109,54 @@ fn what_comes_out_of_a_bomb_is_more_than_any_reader_takes() {
     );
     let refused = Survey::of(&checked(bomb));
     assert!(matches!(refused, Err(BadBatch::TooLarge(_))), "{refused:?}");
+}
+
+/// As many records as that, all alike.
+fn batch_of(count: u64, record: &Record) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(0), 0);
+    for offset in 0..count {
+        builder.push(Offset(offset), Millis(0), record.clone());
+    }
+    let mut out = BytesMut::new();
+    builder.finish(Offset(count), &mut out);
+    out.freeze()
+}
+
+#[test]
+fn records_and_headers_count_more_than_their_octets() {
+    let headers = vec![(Bytes::new(), None); 2_100_000];
+    let empty = Record::default();
+    let full = Record {
+        headers,
+        ..Record::default()
+    };
+    for (count, record) in [(500_000, empty), (1, full)] {
+        let body = batch_of(count, &record);
+        let refused = Survey::of(&checked(body.clone()));
+        assert!(matches!(refused, Err(BadBatch::TooLarge(_))), "{count}");
+        assert!(KafkaCodec.decode(&entry(body)).is_err(), "{count}");
+    }
+}
+
+#[test]
+fn small_records_fill_the_batches_that_producers_make() {
+    for (octets, value) in [(1 << 20, 10), (16 << 20, 100)] {
+        let record = Record {
+            value: Some(vec![0; value].into()),
+            ..Record::default()
+        };
+        let count = octets / value as u64;
+        let draft = checked(batch_of(count, &record));
+        assert!(Survey::of(&draft).is_ok(), "{count} of {value}");
+    }
+}
+
+#[test]
+fn times_are_told_without_the_messages() {
+    let body = batch(&messages());
+    let told = decoded(body.clone());
+    let told = told.iter().map(|message| message.props.timestamp);
+    assert_eq!(times(&body).unwrap(), told.collect::<Vec<_>>());
 }
 
 #[test]
