@@ -1,9 +1,9 @@
 //! Connections.
 
-use std::sync::Once;
+use std::{sync::Once, time::Duration};
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, ExchangeKind,
+    Channel, Connection, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
     uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
@@ -13,16 +13,19 @@ use standpipe_core::{
     address::{Address, Host},
 };
 
-use super::{failure::failure, target::Target};
+use super::{failure::failure, socket, target::Target};
 
 const PORT: u16 = 5672;
-const CONNECT_MILLIS: u64 = 10_000;
+/// How long a broker may take to answer when something is opened. lapin has a deadline for blocking
+/// connects only, and its heartbeats begin once it is connected.
+const ANSWER: Duration = Duration::from_secs(10);
 const HEARTBEAT_SECONDS: u16 = 20;
 
 /// Connects to the first of the address's hosts that answers.
 ///
 /// # Errors
-/// `Denied` where the login or the virtual host is refused, `Disconnected` where nobody answers.
+/// `Denied` where the login or the virtual host is refused, `Disconnected` where nobody answers
+/// within 10 s.
 pub(super) async fn connect(address: &Address) -> Result<Connection> {
     static TLS: Once = Once::new();
     // Fails only where the program has chosen its provider already, which is as good.
@@ -38,13 +41,29 @@ pub(super) async fn connect(address: &Address) -> Result<Connection> {
     };
     let mut last = None;
     for host in hosts {
-        let properties = ConnectionProperties::default().with_connection_name("standpipe".into());
-        match Connection::connect_uri(uri(address, host)?, properties).await {
+        let connecting = socket::connect(uri(address, host)?);
+        let connecting = async { connecting.await.map_err(|error| failure("connect", error)) };
+        match in_time("connect", connecting).await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = Some(refused(address, host, error)),
         }
     }
     Err(last.unwrap_or_else(|| address.invalid("no host")))
+}
+
+/// Gives `opening` a deadline of 10 s: a broker may accept a connection and stay silent.
+///
+/// # Errors
+/// `Disconnected` where it takes longer, else its own.
+pub(super) async fn in_time<T>(
+    operation: &'static str,
+    opening: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let opened = tokio::time::timeout(ANSWER, opening).await;
+    opened.unwrap_or_else(|_| {
+        let message = format!("no answer within {ANSWER:?}");
+        Err(Error::new(ErrorKind::Disconnected, operation, message))
+    })
 }
 
 /// Opens a channel and looks whether the destination is there.
@@ -117,14 +136,12 @@ fn uri(address: &Address, host: &Host) -> Result<AMQPUri> {
         vhost: vhost.unwrap_or("/").to_owned(),
         query: AMQPQueryString {
             heartbeat: Some(HEARTBEAT_SECONDS),
-            connection_timeout: Some(CONNECT_MILLIS),
             ..Default::default()
         },
     })
 }
 
-fn refused(address: &Address, host: &Host, error: lapin::Error) -> Error {
-    let error = failure("connect", error);
+fn refused(address: &Address, host: &Host, error: Error) -> Error {
     let message = match error.kind() {
         ErrorKind::Disconnected => format!("{} does not answer ({address})", host.with_port(PORT)),
         _ => format!("{address}: {}", error.message()),

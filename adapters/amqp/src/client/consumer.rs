@@ -17,7 +17,7 @@ use standpipe_core::{
 };
 
 use super::{
-    connect::{channel, close, connect},
+    connect::{channel, close, connect, in_time},
     drain::drained,
     failure::failure,
     outstanding::Outstanding,
@@ -26,8 +26,10 @@ use super::{
     target::source_queue,
 };
 
-/// Messages unsettled at a time, unless the address or the caller says otherwise.
-const PREFETCH: u16 = 500;
+/// Messages unsettled at a time, unless the address or the caller says otherwise. More than a pipe
+/// holds at most: what it holds is unsettled too, and with a full prefetch it would wait for ever
+/// instead of stopping with its reason.
+const PREFETCH: u16 = 1_024;
 
 /// A consumer on one channel with manual acks. The queue is its one lane.
 pub(super) struct AmqpConsumer {
@@ -57,17 +59,8 @@ impl AmqpConsumer {
         let queue = source_queue(address)?;
         let prefetch = prefetch(address, options)?;
         let connection = connect(address).await?;
-        let channel = channel(&connection).await?;
-        let qos = channel
-            .basic_qos(prefetch, BasicQosOptions::default())
-            .await;
-        qos.map_err(|error| failure("set the prefetch", error))?;
-        let consuming = BasicConsumeOptions::default();
-        let table = FieldTable::default();
-        let deliveries = channel
-            .basic_consume(queue.clone(), "".into(), consuming, table)
-            .await;
-        let deliveries = deliveries.map_err(|error| failure("consume", error))?;
+        let consuming = consume(&connection, &queue, prefetch);
+        let (channel, deliveries) = in_time("consume", consuming).await?;
         let outstanding = Arc::new(Outstanding::default());
         let settler = AmqpSettler {
             channel: channel.clone(),
@@ -166,6 +159,26 @@ impl Consumer for AmqpConsumer {
     }
 }
 
+/// Opens a channel and consumes the queue on it.
+async fn consume(
+    connection: &Connection,
+    queue: &ShortString,
+    prefetch: u16,
+) -> Result<(Channel, lapin::Consumer)> {
+    let channel = channel(connection).await?;
+    let qos = channel
+        .basic_qos(prefetch, BasicQosOptions::default())
+        .await;
+    qos.map_err(|error| failure("set the prefetch", error))?;
+    let options = BasicConsumeOptions::default();
+    let table = FieldTable::default();
+    let deliveries = channel
+        .basic_consume(queue.clone(), "".into(), options, table)
+        .await;
+    let deliveries = deliveries.map_err(|error| failure("consume", error))?;
+    Ok((channel, deliveries))
+}
+
 fn prefetch(address: &Address, options: &OpenOptions) -> Result<u16> {
     let given: Option<u16> = address.parsed("prefetch")?;
     let asked = options
@@ -180,4 +193,18 @@ fn prefetch(address: &Address, options: &OpenOptions) -> Result<u16> {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "receive", "the consumer is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use standpipe_core::pipe::Limits;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_stops_for_what_it_holds_before_that_fills_the_prefetch() {
+        let address = "amqp://h/v?queue=q".parse().unwrap();
+        let chosen = prefetch(&address, &OpenOptions::default()).unwrap();
+        assert!(usize::from(chosen) > Limits::default().held, "{chosen}");
+    }
 }

@@ -11,7 +11,7 @@ use standpipe_core::{
 };
 
 use super::{
-    connect::{close, connect, look},
+    connect::{close, connect, in_time, look},
     consumer::AmqpConsumer,
     producer::AmqpProducer,
     target::{OPTIONS, Target},
@@ -65,7 +65,7 @@ impl Driver for AmqpDriver {
         let target = Target::of(address)?;
         let connection = connect(address).await?;
         // Dropped before, the channel would close by itself and be in the connection's way.
-        let _channel = look(&connection, &target).await?;
+        let _channel = in_time("probe", look(&connection, &target)).await?;
         close(&connection).await
     }
 }

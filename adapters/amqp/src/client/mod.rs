@@ -3,7 +3,7 @@
 //!
 //! | address | source | destination |
 //! |---|---|---|
-//! | `amqp://user:password@host:port/VHOST?queue=Q` | consumes the queue, `prefetch=N` unsettled at most | publishes to it through the default exchange |
+//! | `amqp://user:password@host:port/VHOST?queue=Q` | consumes the queue, `prefetch=N` unsettled at most, held ones included; 1024 unless given | publishes to it through the default exchange |
 //! | `…?exchange=E&key=K` | no | publishes to the exchange; without `key`, by each message's routing key, else its key |
 //!
 //! A publish is mandatory and confirmed: what no queue takes is an error of that message. Messages
@@ -20,6 +20,7 @@ mod producer;
 mod properties;
 mod returned;
 mod settler;
+mod socket;
 mod target;
 
 #[cfg(test)]

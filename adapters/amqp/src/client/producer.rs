@@ -10,7 +10,7 @@ use standpipe_core::{
 };
 
 use super::{
-    connect::{close, connect, look},
+    connect::{close, connect, in_time, look},
     failure::{failure, unanswered},
     properties::outgoing,
     returned::{Published, places},
@@ -30,11 +30,8 @@ impl AmqpProducer {
     pub(super) async fn open(address: &Address) -> Result<Self> {
         let target = Target::of(address)?;
         let connection = connect(address).await?;
-        let channel = look(&connection, &target).await?;
-        let confirms = channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await;
-        confirms.map_err(|error| failure("ask for confirms", error))?;
+        let opening = confirming(&connection, &target);
+        let channel = in_time("open a channel", opening).await?;
         let frame_max = usize::try_from(connection.configuration().frame_max());
         Ok(Self {
             frame_max: frame_max.unwrap_or(usize::MAX),
@@ -127,6 +124,16 @@ impl AmqpProducer {
         };
         Error::new(ErrorKind::Permanent, "publish", message)
     }
+}
+
+/// Opens a channel in confirm mode.
+async fn confirming(connection: &Connection, target: &Target) -> Result<Channel> {
+    let channel = look(connection, target).await?;
+    let confirms = channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await;
+    confirms.map_err(|error| failure("ask for confirms", error))?;
+    Ok(channel)
 }
 
 fn taken(confirmation: &Confirmation) -> Result<()> {

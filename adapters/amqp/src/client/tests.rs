@@ -357,3 +357,17 @@ async fn what_is_not_there_or_not_allowed_is_told_apart() {
         Some(ErrorKind::Unsupported)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_accepts_and_stays_silent_does_not_answer() {
+    // The system accepts, and nobody answers the handshake.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    let silent: Address = format!("amqp://guest:guest@{place}/%2f?queue=q")
+        .parse()
+        .unwrap();
+    let probed = tokio::time::timeout(Duration::from_secs(60), AmqpDriver.probe(&silent)).await;
+    let error = probed.expect("it gives up").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected);
+    assert!(error.to_string().contains("does not answer"), "{error}");
+}

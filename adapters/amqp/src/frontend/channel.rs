@@ -12,6 +12,7 @@ use standpipe_core::{
     dispatcher::OwnerId,
     message::Text,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     confirm::Confirms,
@@ -23,6 +24,7 @@ use super::{
     replies::{Replies, ReplyConsumer},
     settle::{Settling, refused},
     unacked::Unacked,
+    unfinished::Unfinished,
 };
 use crate::codec::{
     frame::{Frame, FrameKind},
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) frame_max: usize,
     /// Whether the client understands `basic.cancel` from us.
     pub(super) cancel_notify: bool,
+    /// Ends the consumers, all at once; so does the connection's, of which this is a child.
+    pub(super) stop: CancellationToken,
     pub(super) unacked: Mutex<Unacked>,
     pub(super) consumers: Mutex<HashMap<Text, Consumer>>,
     /// Held while the channel deletes a queue: its consumers are told of that after its answer, as in
@@ -64,6 +68,7 @@ pub(super) struct Channel {
     pub(super) prefetch: u16,
     /// Prefetch of the channel as a whole.
     pub(super) channel_credit: Arc<Credit>,
+    unfinished: Arc<Unfinished>,
     incoming: Option<Incoming>,
 }
 
@@ -77,7 +82,7 @@ pub(super) enum Then {
 
 impl Channel {
     pub(super) fn new(
-        (broker, replies): (&Broker, &Arc<Replies>),
+        (broker, replies, unfinished): (&Broker, &Arc<Replies>, &Arc<Unfinished>),
         connection: OwnerId,
         shared: Shared,
     ) -> Self {
@@ -96,6 +101,7 @@ impl Channel {
             reply_consumer: None,
             prefetch: 0,
             channel_credit: Credit::unlimited(),
+            unfinished: unfinished.clone(),
             incoming: None,
         }
     }
@@ -135,11 +141,12 @@ impl Channel {
                 if immediate {
                     return Err(Refusal::not_implemented("immediate=true"));
                 }
-                self.incoming = Some(Incoming::Header(Publishing {
+                let publishing = Publishing {
                     exchange,
                     routing_key,
                     mandatory,
-                }));
+                };
+                self.incoming = Some(Incoming::Header(publishing, self.unfinished.share()));
             }
             Method::BasicAck {
                 delivery_tag,
@@ -252,6 +259,8 @@ impl Channel {
     /// Ends the channel: no frame of it follows, and what it has not settled goes back.
     pub(super) async fn end(mut self) -> Handled {
         self.reply_consumer = None;
+        // Before anything is waited for: no consumer takes more while another ends.
+        self.shared.stop.cancel();
         if let Some(confirms) = self.confirms.take() {
             confirms.stop().await;
         }

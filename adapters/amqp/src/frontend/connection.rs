@@ -16,6 +16,7 @@ use super::{
     FAREWELL, HANDSHAKE_DEADLINE, SILENCE,
     blocked::Blocked,
     channel::{Channel, Shared, Then},
+    ending::Ending,
     farewell::{close, until_closed},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
     output::Output,
@@ -24,6 +25,7 @@ use super::{
     replies::Replies,
     slot::{Slot, method_id, must_wait},
     source::Source,
+    unfinished::Unfinished,
     writer::write_all,
 };
 use crate::codec::{
@@ -121,6 +123,10 @@ struct Connection {
     owner: OwnerId,
     agreed: Agreed,
     channels: HashMap<u16, Slot>,
+    ending: Ending,
+    /// Ends the consumers of all channels.
+    stop: CancellationToken,
+    unfinished: Arc<Unfinished>,
     parked: Parked,
     blocked: Blocked,
     /// Class and method of the frame in hand, for `close`.
@@ -138,11 +144,14 @@ impl Connection {
             blocked: Blocked::new(&broker, output.clone(), agreed.blocked),
             source,
             output,
+            unfinished: Arc::new(Unfinished::new(broker.limits().message_bytes)),
             owner: broker.new_owner(),
             broker,
             replies,
             agreed,
             channels: HashMap::new(),
+            ending: Ending::default(),
+            stop: CancellationToken::new(),
             parked: Parked::default(),
             method: (0, 0),
         }
@@ -242,7 +251,8 @@ impl Connection {
     /// What the client had sent before it left is done, if in time.
     async fn last_frames(&mut self, ended: &Ended, peer: SocketAddr) {
         if matches!(ended, Ended::Gone(_)) {
-            // Nobody reads: nothing is to wait for room.
+            // Nobody reads: nothing is to wait for room, and no consumer is to find some.
+            self.stop.cancel();
             self.output.end();
         }
         match timeout(FAREWELL, self.settle_parked()).await {
@@ -360,11 +370,13 @@ impl Connection {
             output: self.output.clone(),
             frame_max: self.agreed.frame_max,
             cancel_notify: self.agreed.cancel_notify,
+            stop: self.stop.child_token(),
             unacked: Mutex::default(),
             consumers: Mutex::default(),
             deleting: tokio::sync::Mutex::default(),
         };
-        let channel = Channel::new((&self.broker, &self.replies), self.owner, shared);
+        let around = (&self.broker, &self.replies, &self.unfinished);
+        let channel = Channel::new(around, self.owner, shared);
         self.channels.insert(id, Slot::Open(Box::new(channel)));
         let open_ok = Method::ChannelOpenOk {
             id: bytes::Bytes::new(),
@@ -389,13 +401,8 @@ impl Connection {
     }
 
     async fn close_channel(&mut self, id: u16) -> Handled {
-        if let Some(Slot::Open(channel)) = self.channels.remove(&id)
-            && let Err(refusal) = channel.end().await
-        {
-            tracing::error!(
-                refusal = refusal.text,
-                "a closed channel's settlements are not persisted"
-            );
+        if let Some(Slot::Open(channel)) = self.channels.remove(&id) {
+            self.ending.end(*channel).await;
         }
         self.output.method(id, &Method::ChannelCloseOk {});
         Ok(())
@@ -407,13 +414,8 @@ impl Connection {
             return Err(refusal);
         }
         tracing::info!(channel = id, refusal = refusal.text, "channel closed");
-        if let Some(Slot::Open(channel)) = self.channels.insert(id, Slot::Closing)
-            && let Err(refusal) = channel.end().await
-        {
-            tracing::error!(
-                refusal = refusal.text,
-                "a closed channel's settlements are not persisted"
-            );
+        if let Some(Slot::Open(channel)) = self.channels.insert(id, Slot::Closing) {
+            self.ending.end(*channel).await;
         }
         let (class, method) = self.method;
         let close = Method::ChannelClose {
@@ -431,13 +433,14 @@ impl Connection {
         if !matches!(ended, Ended::Refused(..)) {
             self.last_frames(&ended, peer).await;
         }
+        // Channels end one by one: the later ones are not to deliver on meanwhile.
+        self.stop.cancel();
         for (_, slot) in self.channels.drain() {
-            if let Slot::Open(channel) = slot
-                && let Err(refusal) = channel.end().await
-            {
-                tracing::error!(%peer, refusal = refusal.text, "settlements are not persisted");
+            if let Slot::Open(channel) = slot {
+                self.ending.end(*channel).await;
             }
         }
+        self.ending.finished().await;
         self.broker.owner_gone(self.owner).await;
         self.blocked.stop().await;
         match ended {
@@ -472,3 +475,6 @@ async fn any_published(parked: &Parked, channels: &mut HashMap<u16, Slot>) {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests;

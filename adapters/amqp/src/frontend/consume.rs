@@ -85,7 +85,7 @@ impl Channel {
             tag: tag.clone(),
             no_ack,
         };
-        let stop = CancellationToken::new();
+        let stop = self.shared.stop.child_token();
         // Held over the spawn, so that a pump that ends at once finds itself here.
         let mut consumers = self.shared.consumers.lock();
         let pump = tokio::spawn(pump.run(attachment, stop.clone()));

@@ -3,7 +3,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use standpipe_core::message::Text;
 
-use super::refusal::{Handled, Refusal};
+use super::{
+    refusal::{Handled, Refusal},
+    unfinished::Share,
+};
 use crate::codec::{
     frame::{Frame, FrameKind},
     octets::Octets,
@@ -35,14 +38,19 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) enum Incoming {
     /// The content header comes next.
-    Header(Publishing),
+    Header(Publishing, Share),
     /// Bodies come next.
-    Body {
-        publishing: Publishing,
-        properties: Box<Properties>,
-        stored: BytesMut,
-        missing: usize,
-    },
+    Body(Partial),
+}
+
+/// A message of which octets are missing.
+#[derive(Debug)]
+pub(super) struct Partial {
+    publishing: Publishing,
+    properties: Box<Properties>,
+    stored: BytesMut,
+    missing: usize,
+    share: Share,
 }
 
 /// What a frame did to a message.
@@ -55,27 +63,44 @@ impl Incoming {
     /// Takes the next frame of the message.
     pub(super) fn frame(self, frame: Frame, message_max: usize) -> Handled<Progress> {
         match self {
-            Self::Header(publishing) => header(publishing, frame, message_max),
-            Self::Body {
-                publishing,
-                properties,
-                mut stored,
-                missing,
-            } => {
-                if frame.kind != FrameKind::Body || frame.payload.len() > missing {
-                    return Err(Refusal::unexpected_frame(
-                        "expected content body, got non content body frame instead",
-                    ));
-                }
-                stored.put_slice(&frame.payload);
-                let missing = missing - frame.payload.len();
-                Ok(progress(publishing, properties, stored, missing))
-            }
+            Self::Header(publishing, share) => header(publishing, share, frame, message_max),
+            Self::Body(partial) => partial.frame(&frame),
         }
     }
 }
 
-fn header(publishing: Publishing, frame: Frame, message_max: usize) -> Handled<Progress> {
+impl Partial {
+    fn frame(mut self, frame: &Frame) -> Handled<Progress> {
+        let size = frame.payload.len();
+        if frame.kind != FrameKind::Body || size > self.missing {
+            return Err(Refusal::unexpected_frame(
+                "expected content body, got non content body frame instead",
+            ));
+        }
+        self.share.grow(size)?;
+        self.stored.put_slice(&frame.payload);
+        self.missing -= size;
+        Ok(self.progress())
+    }
+
+    fn progress(self) -> Progress {
+        if self.missing > 0 {
+            return Progress::More(Incoming::Body(self));
+        }
+        Progress::Whole(Content {
+            publishing: self.publishing,
+            properties: self.properties,
+            stored: self.stored.freeze(),
+        })
+    }
+}
+
+fn header(
+    publishing: Publishing,
+    mut share: Share,
+    frame: Frame,
+    message_max: usize,
+) -> Handled<Progress> {
     if frame.kind != FrameKind::Header {
         return Err(Refusal::unexpected_frame(
             "expected content header for class 60, got non content header frame instead",
@@ -111,27 +136,70 @@ fn header(publishing: Publishing, frame: Frame, message_max: usize) -> Handled<P
             "message size {size} is larger than configured max size {message_max}"
         )));
     }
-    let stored = stored::begin(&raw, missing.min(EAGER));
-    Ok(progress(publishing, Box::new(properties), stored, missing))
+    share.grow(raw.len())?;
+    let partial = Partial {
+        publishing,
+        properties: Box::new(properties),
+        stored: stored::begin(&raw, missing.min(EAGER)),
+        missing,
+        share,
+    };
+    Ok(partial.progress())
 }
 
-fn progress(
-    publishing: Publishing,
-    properties: Box<Properties>,
-    stored: BytesMut,
-    missing: usize,
-) -> Progress {
-    if missing > 0 {
-        return Progress::More(Incoming::Body {
-            publishing,
-            properties,
-            stored,
-            missing,
-        });
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::frontend::{refusal::Closes, unfinished::Unfinished};
+
+    const MAX: usize = 16 << 20;
+
+    fn next(incoming: Incoming, kind: FrameKind, payload: Vec<u8>) -> Handled<Progress> {
+        let frame = Frame {
+            kind,
+            channel: 1,
+            payload: payload.into(),
+        };
+        incoming.frame(frame, MAX)
     }
-    Progress::Whole(Content {
-        publishing,
-        properties,
-        stored: stored.freeze(),
-    })
+
+    fn unfinished(progress: Progress) -> Incoming {
+        match progress {
+            Progress::More(incoming) => incoming,
+            Progress::Whole(_) => panic!("octets are missing"),
+        }
+    }
+
+    /// A message of the largest size, but for its last octet.
+    fn nearly_whole(room: &Arc<Unfinished>) -> Handled<Incoming> {
+        let publishing = Publishing {
+            exchange: Text::default(),
+            routing_key: "q".into(),
+            mandatory: false,
+        };
+        let begun = Incoming::Header(publishing, room.share());
+        let size = (MAX as u64).to_be_bytes();
+        let header = [&[0, 60, 0, 0][..], &size, &[0, 0]].concat();
+        let begun = next(begun, FrameKind::Header, header).map(unfinished)?;
+        next(begun, FrameKind::Body, vec![0; MAX - 1]).map(unfinished)
+    }
+
+    #[test]
+    fn unfinished_messages_on_all_channels_together_have_a_limit() {
+        let room = Arc::new(Unfinished::new(MAX));
+        let three = || [(); 3].map(|()| nearly_whole(&room).expect("there is room"));
+        let mut channels = Vec::from(three());
+        let refusal = nearly_whole(&room).expect_err("there is no more room");
+        assert_eq!((refusal.code, refusal.closes), (506, Closes::Connection));
+        assert!(refusal.text.contains("the limit is 67108864"));
+        let last = channels.pop().expect("one of three");
+        let whole = next(last, FrameKind::Body, vec![0]).expect("there is room");
+        assert!(matches!(whole, Progress::Whole(_)));
+        channels.push(nearly_whole(&room).expect("what is whole takes no room"));
+        drop(channels);
+        // What is abandoned takes none either.
+        drop(three());
+    }
 }

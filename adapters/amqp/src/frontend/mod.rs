@@ -12,6 +12,7 @@ mod consume;
 mod content;
 mod copies;
 mod deliver;
+mod ending;
 mod exchange;
 mod farewell;
 mod get;
@@ -29,6 +30,7 @@ mod settle;
 mod slot;
 mod source;
 mod unacked;
+mod unfinished;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

@@ -45,14 +45,23 @@ impl Settling {
         }
     }
 
-    /// Hands what waits to the broker.
+    /// Hands all that waits to the broker, whatever fails of it: its receipts are nowhere else, and
+    /// what is not handed on stays leased.
+    ///
+    /// # Errors
+    /// The first of them.
     pub(super) fn flush(&mut self) -> Handled {
+        let mut outcome = Ok(());
         for batch in self.waiting.drain(..) {
             let at = Arc::as_ptr(&batch.subscription) as usize;
-            let promise = batch.subscription.settle(batch.settlements)?;
-            self.promised.insert(at, promise);
+            match batch.subscription.settle(batch.settlements) {
+                Ok(promise) => {
+                    self.promised.insert(at, promise);
+                }
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
-        Ok(())
+        outcome.map_err(Refusal::from)
     }
 
     /// Waits until all that was settled is persisted.
