@@ -7,7 +7,7 @@ use standpipe_core::{
     Result,
     address::Address,
     driver::{Consumer, Driver, OpenOptions, Producer, Registry, Settler, Settling},
-    pipe::{Destination, Source},
+    pipe::{Destination, Source, settling_of},
 };
 
 /// Opens the source that an address names.
@@ -30,10 +30,10 @@ impl SourceAt {
         })
     }
 
-    /// How it settles.
+    /// How it settles, in the group that it is given where its address names none.
     #[must_use]
     pub fn settling(&self) -> Settling {
-        self.driver.capabilities(&self.address).settling
+        settling_of(self.driver.capabilities(&self.address), &self.options)
     }
 }
 
@@ -67,5 +67,24 @@ impl DestinationAt {
 impl Destination for DestinationAt {
     async fn open(&self) -> Result<Box<dyn Producer>> {
         self.driver.producer(&self.address).await
+    }
+}
+
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_positional_source_settles_cumulatively_in_the_group_that_it_is_given() {
+        let registry = crate::registry();
+        let address = registry.address("standpipe://h:1/t?mode=positional");
+        let address = address.unwrap();
+        let settling = |options| {
+            let source = SourceAt::new(&registry, &address, options);
+            source.unwrap().settling()
+        };
+        let given = OpenOptions::default().with_default_group("standpipe-r");
+        assert_eq!(settling(given), Settling::Cumulative);
+        assert_eq!(settling(OpenOptions::default()), Settling::None);
     }
 }

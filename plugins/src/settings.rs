@@ -11,8 +11,8 @@ pub struct Settings {
     /// A child that has answered nothing for so long, with messages outstanding, has its input
     /// closed, so that it writes what it buffers; a fresh one follows.
     pub quiet: Duration,
-    /// How long a child may stay silent after its input was closed, and a jq expression may work
-    /// on one batch.
+    /// How long a child may neither read nor write with input left, and stay silent after its input
+    /// was closed; and how long a jq expression may work on one batch.
     pub patience: Duration,
 }
 

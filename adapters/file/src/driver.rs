@@ -62,7 +62,7 @@ impl Driver for FileDriver {
             let message = "format=csv can only be read; write format=envelope or format=lines";
             return Err(Error::new(ErrorKind::Unsupported, "open file", message));
         }
-        let sink = place(address)?.sink().await?;
+        let sink = place(address)?.sink(format).await?;
         Ok(Box::new(FileProducer::new(sink, format)))
     }
 

@@ -39,7 +39,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Cancel-safe: what was read stays in the buffer.
     ///
     /// # Errors
-    /// `TooLarge` for a line above the limit, `Transient` where the reader fails.
+    /// `TooLarge` for a line above the limit, `Permanent` where the reader fails: it cannot
+    /// go on from there.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             if let Some(line) = self.buffered()? {
@@ -51,8 +52,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.buffer.reserve(READ_BYTES);
             let count = self.reader.read_buf(&mut self.buffer).await;
             let count = count.map_err(|error| {
-                Error::new(ErrorKind::Transient, "read line", "the source failed")
-                    .with_source(error)
+                let message = "the source cannot be read";
+                Error::new(ErrorKind::Permanent, "read line", message).with_source(error)
             })?;
             self.ended = count == 0;
         }

@@ -8,6 +8,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
 };
 
+use crate::{format::Format, tail::mend};
+
 /// A file, or the process's standard streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -40,17 +42,22 @@ impl Place {
         }
     }
 
-    /// Opens for appending; a file that is not there is created.
+    /// Opens for appending lines of `format`; a file that is not there is created, and one that
+    /// ends within a line is mended.
     ///
     /// # Errors
-    /// `NotFound` or `Denied` with the path.
-    pub(crate) async fn sink(&self) -> Result<Sink> {
+    /// `NotFound`, `Denied` or `Permanent` with the path; `Denied` also where the file's end may
+    /// not be read.
+    pub(crate) async fn sink(&self, format: Format) -> Result<Sink> {
         match self {
             Self::Standard => Ok(Sink::Standard(tokio::io::stdout())),
             Self::Path(path) => {
                 let mut options = OpenOptions::new();
                 let file = options.append(true).create(true).open(path).await;
-                Ok(Sink::File(file.map_err(|error| self.failed(error))?))
+                let mut file = file.map_err(|error| self.failed(error))?;
+                let mended = mend(&mut file, path, format).await;
+                mended.map_err(|error| self.failed(error))?;
+                Ok(Sink::File(file))
             }
         }
     }
@@ -59,6 +66,9 @@ impl Place {
         let kind = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            std::io::ErrorKind::IsADirectory | std::io::ErrorKind::InvalidData => {
+                ErrorKind::Permanent
+            }
             _ => ErrorKind::Transient,
         };
         Error::new(kind, "open file", format!("cannot open {self}")).with_source(error)

@@ -121,3 +121,57 @@ async fn a_full_device_is_told() {
     let results = write("file:///dev/full", vec![Message::new(&b"x"[..])]).await;
     assert!(results[0].is_err());
 }
+
+#[tokio::test]
+async fn a_line_without_its_break_is_ended_before_the_next() {
+    let (folder, address) = folder();
+    let path = folder.path().join("a");
+    std::fs::write(&path, "abc").unwrap();
+    let results = write(&format!("{address}?format=lines"), vec![Message::new("d")]).await;
+    assert!(results[0].is_ok(), "{results:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "abc\nd\n");
+    std::fs::write(&path, "{\"payload\":\"x\"}").unwrap();
+    let results = write(&address, vec![Message::new("y")]).await;
+    assert!(results[0].is_ok(), "{results:?}");
+    let expected = [Message::new("x"), Message::new("y")];
+    assert_eq!(read(&address).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_whole_line_of_somebody_else_is_left_alone() {
+    let (folder, address) = folder();
+    let path = folder.path().join("a");
+    std::fs::write(&path, "{\"theirs\":1}").unwrap();
+    let results = write(&address, vec![Message::new("x")]).await;
+    assert!(results[0].is_ok(), "{results:?}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("{\"theirs\":1}\n{"), "{text}");
+}
+
+#[tokio::test]
+async fn an_envelope_that_is_not_whole_is_cut_off() {
+    let (folder, address) = folder();
+    let path = folder.path().join("a");
+    std::fs::write(&path, "{\"payload\":\"x\"}\n{\"payload\":\"to").unwrap();
+    let results = write(&address, vec![Message::new("torn")]).await;
+    assert!(results[0].is_ok(), "{results:?}");
+    let expected = [Message::new("x"), Message::new("torn")];
+    assert_eq!(read(&address).await.unwrap(), expected);
+    std::fs::write(&path, "{\"pay").unwrap();
+    let results = write(&address, vec![Message::new("first")]).await;
+    assert!(results[0].is_ok(), "{results:?}");
+    assert_eq!(read(&address).await.unwrap(), [Message::new("first")]);
+}
+
+#[tokio::test]
+async fn a_folder_is_neither_read_nor_written_and_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("file://{}", folder.path().display());
+    let error = read(&address).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permanent);
+    assert!(error.to_string().contains("directory"), "{error}");
+    let opened = FileDriver.producer(&address.parse().unwrap()).await;
+    let error = opened.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Permanent);
+    assert!(error.to_string().contains("directory"), "{error}");
+}

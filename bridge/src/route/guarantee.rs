@@ -4,11 +4,11 @@ use std::fmt;
 
 use standpipe_core::{
     address::Address,
-    driver::{
-        Capabilities, Confirming, Deduplication, Draining, Ordering, Registry, Seeking, Settling,
-    },
+    driver::{Capabilities, Confirming, Deduplication, Draining, Ordering, Registry, Settling},
+    pipe::settling_of,
 };
 
+use super::open_options;
 use crate::config::{Guarantee, Order, RouteConfig};
 
 /// What a route promises, with its reasons.
@@ -65,10 +65,7 @@ pub fn verdict(route: &RouteConfig, registry: &Registry) -> Result<Verdict, Stri
         Err(error) => Err(error.to_string()),
     };
     let mut source = capabilities(&route.from)?;
-    if source.settling == Settling::None && source.seeking == Seeking::OffsetsAndTimes {
-        // A positional source without a group: the route gives it one of its own.
-        source.settling = Settling::Cumulative;
-    }
+    source.settling = settling_of(source, &open_options(route));
     judge(Asked {
         source,
         destination: capabilities(&route.to)?,

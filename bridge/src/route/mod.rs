@@ -87,9 +87,7 @@ impl Routes {
 }
 
 fn pipe(route: &RouteConfig, registry: &Registry) -> Result<Pipe> {
-    let group = format!("standpipe-{}", route.name);
-    let options = OpenOptions::default().with_default_group(group);
-    let source = SourceAt::new(registry, &route.from, options)?;
+    let source = SourceAt::new(registry, &route.from, open_options(route))?;
     let mut builder = Pipe::builder()
         .name(&route.name)
         .settling(source.settling())
@@ -105,6 +103,12 @@ fn pipe(route: &RouteConfig, registry: &Registry) -> Result<Pipe> {
         builder = builder.transform_shared(step.build(Settings::default())?);
     }
     builder.build()
+}
+
+/// How a route's source is opened: one with positions keeps them in a group of the route's own,
+/// where its address names none.
+fn open_options(route: &RouteConfig) -> OpenOptions {
+    OpenOptions::default().with_default_group(format!("standpipe-{}", route.name))
 }
 
 async fn run(name: String, pipe: Pipe, stop: CancellationToken) {

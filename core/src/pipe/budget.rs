@@ -43,6 +43,11 @@ impl Budget {
         }
     }
 
+    /// Whether nothing is taken: all that came in is settled, or held for good.
+    pub(super) fn is_unused(&self) -> bool {
+        self.used.load(Ordering::Acquire) == 0
+    }
+
     /// Counts what came in; it may overshoot by a batch.
     pub(super) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::AcqRel);

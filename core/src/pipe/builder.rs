@@ -8,7 +8,7 @@ use tower::{BoxError, Layer, Service};
 
 use super::{
     Backoff, Counts, Destination, FirstOpen, Limits, OnRefused, Order, Source, State, Summary,
-    ends::{Addressed, Once},
+    ends::{Addressed, Once, settling_of},
     flow::Rules,
     reopening::Reopening,
     run::Parts,
@@ -122,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// Reads from an address. Its driver says how it settles.
+    /// Reads from an address. Its driver says how it settles, by itself or in the default group.
     ///
     /// # Errors
     /// `Invalid` for a malformed address, an unknown scheme or option.
@@ -144,7 +144,7 @@ impl Builder {
     ) -> Result<Self> {
         let address = registry.address(address)?;
         let driver = registry.driver(&address)?;
-        self.settling = driver.capabilities(&address).settling;
+        self.settling = settling_of(driver.capabilities(&address), &options);
         self.until = options.until;
         self.source = Some(Box::new(Addressed {
             driver,

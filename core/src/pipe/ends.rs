@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::{
     address::Address,
-    driver::{Consumer, Driver, OpenOptions, Producer, Settler},
+    driver::{Capabilities, Consumer, Driver, OpenOptions, Producer, Seeking, Settler, Settling},
     error::{Error, ErrorKind, Result},
 };
 
@@ -32,6 +32,16 @@ pub trait Destination: Send + Sync + 'static {
     /// # Errors
     /// As [`Driver::producer`]; what is retryable is retried with backoff, any other ends the pipe.
     async fn open(&self) -> Result<Box<dyn Producer>>;
+}
+
+/// How a source settles that is opened as `options` say: one with positions that is given a group
+/// keeps its position there, though its address alone remembers nothing.
+pub fn settling_of(capabilities: Capabilities, options: &OpenOptions) -> Settling {
+    let positional = capabilities.seeking == Seeking::OffsetsAndTimes;
+    match capabilities.settling {
+        Settling::None if positional && options.default_group.is_some() => Settling::Cumulative,
+        settling => settling,
+    }
 }
 
 /// What a driver opens for an address.

@@ -174,6 +174,7 @@ impl Flow {
     pub(super) fn results(&mut self, now: Instant, results: Vec<Result<()>>) -> Result<()> {
         let batch = std::mem::take(&mut self.in_flight);
         let mut landed: Vec<(u64, bool, bool)> = Vec::new();
+        // The first reason to stop is kept, and what is confirmed behind it counts all the same.
         let (mut failed, mut stop, mut trouble) = (Vec::new(), None, None);
         let mut results = results.into_iter();
         for mut output in batch {
@@ -184,9 +185,7 @@ impl Flow {
             output.attempts += 1;
             let Err(error) = results.next().unwrap_or_else(|| Err(missing())) else {
                 *progress = true;
-                self.counts.sent.add(1);
-                self.counts.bytes.add(output.message.size());
-                self.confirmed(output.source)?;
+                stop = stop.or(self.sent(&output).err());
                 continue;
             };
             if is_of_the_route(error.kind()) {
@@ -202,13 +201,32 @@ impl Flow {
                 trouble.get_or_insert(error);
             } else {
                 *progress = true;
-                self.refuse(output.source, output.message, error, output.attempts)?;
+                let refused = self.refuse(output.source, output.message, error, output.attempts);
+                stop = stop.or(refused.err());
             }
         }
         self.queues.put_back(failed);
         self.land(now, landed);
-        self.trouble = trouble;
+        self.trouble = trouble.or(self.trouble.take());
         stop.map_or(Ok(()), Err)
+    }
+
+    /// Takes in the last results, empty where there are none, of a flow whose source is gone:
+    /// counts what comes again though it was confirmed.
+    pub(super) fn source_lost(&mut self, results: Vec<Result<()>>) {
+        let batch = std::mem::take(&mut self.in_flight);
+        for (output, result) in batch.into_iter().zip(results) {
+            match result {
+                // What would stop this flow is met again by the next.
+                Ok(()) => drop(self.sent(&output)),
+                Err(error) if error.kind() == ErrorKind::Unknown => self.counts.duplicates.add(1),
+                Err(_) => {}
+            }
+        }
+        let acks = self.settled.iter().filter(|(_, s)| *s == Settlement::Ack);
+        // In a cumulative source: confirmed, behind what is not.
+        let behind = self.sources.values().filter(|source| source.done);
+        self.counts.duplicates.add(acks.count() + behind.count());
     }
 
     fn land(&mut self, now: Instant, lanes: Vec<(u64, bool, bool)>) {
@@ -220,6 +238,12 @@ impl Flow {
                 self.queues.landed(lane);
             }
         }
+    }
+
+    fn sent(&mut self, output: &Output) -> Result<()> {
+        self.counts.sent.add(1);
+        self.counts.bytes.add(output.message.size());
+        self.confirmed(output.source)
     }
 
     /// A dead letter is confirmed.
@@ -350,9 +374,10 @@ impl Flow {
         idle.then(|| self.queues.next_wake()).flatten()
     }
 
-    /// Why lanes are on hold.
+    /// Why lanes are on hold, or are tried again and have made no progress since they failed.
     pub(super) fn trouble(&self) -> Option<&Error> {
-        self.trouble.as_ref().filter(|_| self.queues.has_held())
+        let failing = self.queues.has_held() || self.queues.has_failing();
+        self.trouble.as_ref().filter(|_| failing)
     }
 }
 

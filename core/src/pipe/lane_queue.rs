@@ -24,6 +24,8 @@ pub(super) struct LaneQueues {
     lanes: HashMap<u64, Lane, foldhash::fast::RandomState>,
     ready: VecDeque<u64>,
     on_hold: Vec<(Instant, u64)>,
+    /// How many lanes are failing.
+    failing: usize,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ struct Lane {
     /// In `ready`, on hold, or in flight: to be woken by what ends that.
     placed: bool,
     failures: u32,
+    /// It has made no progress since it failed, not even while it is tried again.
+    failing: bool,
 }
 
 impl LaneQueues {
@@ -79,6 +83,7 @@ impl LaneQueues {
     pub(super) fn landed(&mut self, number: u64) {
         let lane = self.lanes.get_mut(&number).expect("it was in flight");
         lane.failures = 0;
+        self.failing -= usize::from(std::mem::take(&mut lane.failing));
         if lane.waiting.is_empty() {
             self.lanes.remove(&number);
         } else {
@@ -90,6 +95,10 @@ impl LaneQueues {
     /// held until what `until` says for that many failures.
     pub(super) fn hold(&mut self, number: u64, progress: bool, until: impl Fn(u32) -> Instant) {
         let lane = self.lanes.get_mut(&number).expect("it was in flight");
+        // Progress before the first failure says nothing about what failed.
+        let failing = !(progress && lane.failures > 0);
+        self.failing += usize::from(failing);
+        self.failing -= usize::from(std::mem::replace(&mut lane.failing, failing));
         lane.failures = if progress {
             1
         } else {
@@ -116,6 +125,11 @@ impl LaneQueues {
 
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether a lane has made no progress since it failed.
+    pub(super) fn has_failing(&self) -> bool {
+        self.failing > 0
     }
 
     pub(super) fn has_held(&self) -> bool {

@@ -37,7 +37,7 @@ mod state;
 pub use backoff::Backoff;
 pub use builder::{Builder, Pipe};
 pub use counts::{Counts, Summary};
-pub use ends::{Destination, Source};
+pub use ends::{Destination, Source, settling_of};
 pub use settings::{FirstOpen, Limits, OnRefused, Order};
 pub use state::State;
 

@@ -63,7 +63,10 @@ impl Parts {
     }
 
     async fn sessions(&self, shutdown: &CancellationToken) -> Result<()> {
-        let opened = self.destination.send(Vec::new()).await.pop();
+        let opened = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            results = self.destination.send(Vec::new()) => results.into_iter().next(),
+        };
         if let Some(Err(error)) = opened {
             if self.first_open == FirstOpen::Insist || !error.kind().is_retryable() {
                 return Err(error);

@@ -136,10 +136,12 @@ impl<'a> Session<'a> {
             self.burying = Some(bury(self.parts, producer.clone(), letter));
         }
         self.budget.give(self.flow.take_freed());
+        // The flow knows nothing of what the transforms work on; the budget does.
         let waits_beside_held = self.parts.until == Until::End
             && self.flow.held() > 0
             && !self.stop_reading.is_cancelled()
-            && self.is_quiet();
+            && self.is_quiet()
+            && self.budget.is_unused();
         match self.idle_since {
             None if waits_beside_held => self.idle_since = Some(Instant::now()),
             Some(_) if !waits_beside_held => self.idle_since = None,
@@ -224,8 +226,7 @@ impl<'a> Session<'a> {
         let grace = self.parts.rules.limits.grace;
         self.stop_reading.cancel();
         if let Err(End::SourceLost(_)) = end {
-            // Its answer no longer matters, but the next session must not overtake it.
-            drop(tokio::time::timeout(grace, some_or_done(self.sending.take())).await);
+            self.hear_out().await;
         }
         if let Err(End::Failed(_)) = end {
             drop(tokio::time::timeout(grace, self.settle_the_rest()).await);
@@ -246,6 +247,23 @@ impl<'a> Session<'a> {
             }
         }
         end.err().unwrap_or(End::Done)
+    }
+
+    /// Waits for what is under way, which the next session must not overtake, and counts what comes
+    /// again though it was confirmed.
+    async fn hear_out(&mut self) {
+        let grace = self.parts.rules.limits.grace;
+        let (sending, settling) = (self.sending.take(), self.settling.take());
+        let (results, settled) = tokio::join!(
+            tokio::time::timeout(grace, some_or_done(sending)),
+            tokio::time::timeout(grace, some_or_done(settling)),
+        );
+        if let Ok(Some((settlements, result))) = settled {
+            // The source is gone already: a second reason adds nothing.
+            drop(self.settled(&settlements, result));
+        }
+        let results = results.ok().flatten().unwrap_or_default();
+        self.flow.source_lost(results);
     }
 
     /// Settles what is confirmed before the pipe stops with an error.

@@ -179,6 +179,29 @@ async fn a_filter_that_hangs_stops_the_route() {
 }
 
 #[tokio::test]
+async fn a_filter_that_is_slow_to_read_and_drops_everything_is_waited_for() {
+    let settings = Settings {
+        patience: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    // 32 reads of at least 50 ms: longer than the patience, and never still for so long.
+    let slow = "while [ $(head -c 32768 | wc -c) -gt 0 ]; do sleep 0.05; done";
+    let slow = Exec::new(slow, Framing::Envelopes, settings);
+    let outcomes = slow.apply(vec![Message::new("x".repeat(1 << 20))]).await;
+    assert!(matches!(outcomes.unwrap()[..], [Outcome::Drop]));
+}
+
+#[tokio::test]
+async fn a_filter_that_had_nothing_to_do_for_long_ends_well() {
+    let exec = exec_lines("sed -u s/0/zero/");
+    assert_eq!(through(&exec, numbered(1)).await.len(), 1);
+    tokio::time::pause();
+    tokio::time::advance(2 * Settings::default().patience).await;
+    tokio::time::resume();
+    exec.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_line_without_an_end_is_bounded() {
     let settings = Settings {
         output_bytes: 1 << 20,

@@ -66,6 +66,7 @@ async fn run_child(
         lines: Lines::new(settings.output_bytes),
         unwritten: BytesMut::new(),
         heard: Instant::now(),
+        fed: Instant::now(),
         over: false,
     };
     run.give(first);
@@ -89,8 +90,11 @@ struct Run<'a> {
     ledger: &'a mut Ledger,
     lines: Lines,
     unwritten: BytesMut,
-    /// When it last wrote something, or was given something while it owed nothing.
+    /// When it last wrote something, was given something while it owed nothing, or had its input
+    /// closed.
     heard: Instant,
+    /// When it last took some of its input. No sign that it writes: it may buffer all the same.
+    fed: Instant,
     /// Nobody gives it any more.
     over: bool,
 }
@@ -111,16 +115,18 @@ impl Run<'_> {
         batches: &mut mpsc::Receiver<Batch>,
     ) -> Result<bool, String> {
         let written_all = self.unwritten.is_empty();
-        if self.over && written_all {
-            self.child.stdin = None;
+        if self.over && written_all && self.child.stdin.is_some() {
+            self.close_input();
         }
         self.lines.make_room();
         let closing = self.child.stdin.is_none();
         let takes_more = !closing && !self.over && self.unwritten.len() < UNWRITTEN_LIMIT;
-        let patience = if closing || !written_all {
-            settings.patience
+        let (since, patience) = if closing {
+            (self.heard, settings.patience)
+        } else if written_all {
+            (self.heard, settings.quiet)
         } else {
-            settings.quiet
+            (self.heard.max(self.fed), settings.patience)
         };
         tokio::select! {
             read = self.child.stdout.read_buf(&mut self.lines.buffer) => {
@@ -130,26 +136,34 @@ impl Run<'_> {
                 self.take_lines()?;
             }
             written = write(&mut self.child.stdin, &self.unwritten) => match written {
-                Ok(count) => self.unwritten.advance(count),
+                Ok(count) => {
+                    self.unwritten.advance(count);
+                    self.fed = Instant::now();
+                }
                 // It has closed its stdin; its output and its exit say why.
-                Err(_) => self.child.stdin = None,
+                Err(_) => self.close_input(),
             },
             batch = batches.recv(), if takes_more => match batch {
                 Some(batch) => self.give(batch),
                 None => self.over = true,
             },
-            () = tokio::time::sleep_until(self.heard + patience),
+            () = tokio::time::sleep_until(since + patience),
                 if closing || self.ledger.is_open() =>
             {
                 if closing || !written_all {
                     return Err(format!("it did nothing for {patience:?}"));
                 }
                 // What it buffers it writes at the end of its input.
-                self.child.stdin = None;
-                self.heard = Instant::now();
+                self.close_input();
             }
         }
         Ok(true)
+    }
+
+    /// Ends its input; from here on it has its whole patience to finish.
+    fn close_input(&mut self) {
+        self.child.stdin = None;
+        self.heard = Instant::now();
     }
 
     fn take_lines(&mut self) -> Result<(), String> {

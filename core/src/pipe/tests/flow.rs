@@ -101,6 +101,41 @@ fn send(
     Ok(results)
 }
 
+#[test]
+fn trouble_lasts_until_what_failed_makes_progress() {
+    let mut flow = Flow::new(rules(Settling::PerMessage, 8), Arc::<Counts>::default());
+    flow.add(job(&[(0, 1), (0, 1), (1, 1)], 0)).unwrap();
+    let mut now = Instant::now();
+    // The results of each attempt, and whether there was trouble while it was in flight.
+    for (words, in_flight) in [
+        (vec![6, 6, 0], false),
+        (vec![6, 6], true),
+        (vec![0, 6], true),
+        (vec![6], false),
+        (vec![0], true),
+    ] {
+        now = flow.next_wake().unwrap_or(now);
+        assert_eq!(flow.next_batch(now).unwrap().len(), words.len());
+        assert_eq!(flow.trouble().is_some(), in_flight, "before {words:?}");
+        let fails = words.contains(&6);
+        let results = words.into_iter().map(result).collect();
+        flow.results(now, results).unwrap();
+        assert_eq!(flow.trouble().is_some(), fails);
+    }
+}
+
+#[test]
+fn what_is_confirmed_behind_a_retry_comes_again_when_the_source_is_lost() {
+    let counts = Arc::<Counts>::default();
+    let mut flow = Flow::new(rules(Settling::Cumulative, 8), Arc::clone(&counts));
+    flow.add(job(&[(0, 1), (0, 1)], 0)).unwrap();
+    let now = Instant::now();
+    assert_eq!(flow.next_batch(now).unwrap().len(), 2);
+    flow.results(now, vec![result(6), result(0)]).unwrap();
+    flow.source_lost(Vec::new());
+    assert_eq!(counts.read().duplicates, 1);
+}
+
 proptest! {
     /// Whatever fails, each source message is settled once, after all that came of it was
     /// confirmed or buried; what is sent keeps its lane's order; a cumulative source is acked in

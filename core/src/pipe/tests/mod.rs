@@ -1,9 +1,10 @@
 //! The pipe's promises, with ends that fail on demand.
 
+mod ends;
 mod fake;
 mod flow;
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -276,6 +277,47 @@ async fn a_cumulative_source_is_never_acked_past_what_was_refused() {
     let error = run(builder).await.unwrap_err();
     assert!(error.to_string().contains("5 is refused"), "{error}");
     assert_eq!(source.acked(), all(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_confirmed_behind_a_refusal_that_stops_the_pipe_is_settled() {
+    let source = FakeSource::new(numbered(10, 1));
+    let destination = FakeDestination::new(refuse(ErrorKind::TooLarge, 3));
+    let builder = pipe(&source, &destination).on_refused(OnRefused::Stop);
+    let error = run(builder).await.unwrap_err();
+    assert!(error.to_string().contains("3 is refused"), "{error}");
+    let others: Vec<_> = all(10).into_iter().filter(|n| *n != 3).collect();
+    assert_eq!(source.acked(), others);
+    assert_eq!(source.given_back(), [3]);
+}
+
+/// Works longer on a batch than a drain waits beside what it holds.
+struct SlowFilter;
+
+#[async_trait]
+impl Transform for SlowFilter {
+    async fn apply(&self, batch: Vec<Message>) -> Result<Vec<Outcome>> {
+        let done = tokio::time::Instant::now() + Duration::from_secs(5);
+        tokio::time::sleep_until(done).await;
+        Ok(batch.into_iter().map(Outcome::One).collect())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_holds_one_message_waits_for_what_the_transforms_work_on() {
+    let source = FakeSource::new(numbered(20, 1)).ends_only_when_settled();
+    let destination = FakeDestination::new(refuse(ErrorKind::TooLarge, 0));
+    let limits = Limits {
+        batch: NonZeroUsize::MIN,
+        overlap: NonZeroUsize::MIN,
+        ..Limits::default()
+    };
+    let builder = pipe(&source, &destination)
+        .transform(SlowFilter)
+        .limits(limits);
+    let summary = run(builder).await.unwrap();
+    assert_eq!((summary.held, summary.moved), (1, 19));
+    assert_eq!(source.given_back(), [0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,24 +9,33 @@ use super::{
     super::{OpenMode, Request},
     Guard, disconnected,
     events::{Found, Shared},
+    lease_keeper::LeaseKeeper,
 };
 use crate::{
     driver::{Consumer, Incoming, ReceiveLimit, StartAt},
     error::{Error, ErrorKind, Result},
 };
 
-/// A [`Consumer`] that grants credit as the caller takes and settles.
+/// A [`Consumer`] that grants credit as the caller takes and settles, and keeps what is leased until
+/// it is closed or dropped.
 pub struct ClientConsumer {
     shared: Arc<Shared>,
     requests: Option<mpsc::Sender<Request>>,
+    keeper: Option<LeaseKeeper>,
     guard: Option<Guard>,
 }
 
 impl ClientConsumer {
-    pub(super) fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>, guard: Guard) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        requests: mpsc::Sender<Request>,
+        keeper: Option<LeaseKeeper>,
+        guard: Guard,
+    ) -> Self {
         Self {
             shared,
             requests: Some(requests),
+            keeper,
             guard: Some(guard),
         }
     }
@@ -91,11 +100,13 @@ impl Consumer for ClientConsumer {
             .send(seek)
             .await
             .map_err(|_| disconnected("seek"))?;
-        answer.await.map_err(|_| disconnected("seek"))?
+        let answer = answer.await.map_err(|_| disconnected("seek"))?;
+        answer.map(|_| ())
     }
 
     async fn close(&mut self) -> Result<()> {
         self.requests = None;
+        self.keeper = None;
         self.guard = None;
         Ok(())
     }

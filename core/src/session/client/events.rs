@@ -3,21 +3,29 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::{CreditGrant, Delivered, Event, Open, OpenMode},
-    disconnected, from_remote,
+    super::{CreditGrant, Delivered, Event, Open, OpenMode, Request},
+    disconnected, end_of_stream, from_remote,
+    leases::{Lease, Leases},
     window::Window,
 };
 use crate::{
     dispatcher::Receipt,
-    driver::{Incoming, Lane, ReceiptToken},
-    error::{Error, Result},
+    driver::{Incoming, Lane, ReceiptToken, Settlement},
+    error::{Error, ErrorKind, Result},
 };
+
+/// Extensions in one request.
+const EXTENSIONS: usize = 1024;
+
+/// What came of a request: what failed of it, each for its own reason, or why all of it did.
+pub(super) type Answer = Result<Vec<(Receipt, Error)>>;
 
 /// Where the adapter puts what arrives. Never waits: credit bounds what can be there.
 #[derive(Debug)]
@@ -37,9 +45,9 @@ struct State {
     queue: VecDeque<Incoming>,
     queued_bytes: u64,
     window: Window,
-    /// Receipts of what is leased to this client; empty in positional mode.
-    leased: HashMap<ReceiptToken, Receipt>,
-    answers: HashMap<u64, oneshot::Sender<Result<()>>>,
+    /// Empty in positional mode.
+    leases: Leases,
+    answers: HashMap<u64, oneshot::Sender<Answer>>,
     next_sequence: u64,
     drained: bool,
     end: Option<Error>,
@@ -67,17 +75,16 @@ impl EventSink {
                     state.arrived(delivered);
                 }
             }
-            Event::Settled { sequence, failures } => {
-                let failure = failures.into_iter().next().map(|(_, error)| error);
-                state.answer(sequence, failure.map_or(Ok(()), Err));
-            }
+            Event::Settled { sequence, failures } => state.settled(sequence, failures),
             Event::Sought { sequence, result } => {
                 if result.is_ok() {
                     state.forget_queue();
                 }
-                state.answer(sequence, result);
+                state.answer(sequence, result.map(|()| Vec::new()));
             }
-            Event::Committed { sequence, result } => state.answer(sequence, result),
+            Event::Committed { sequence, result } => {
+                state.answer(sequence, result.map(|()| Vec::new()));
+            }
             Event::Drained => state.drained = true,
         }
         drop(state);
@@ -86,7 +93,7 @@ impl EventSink {
 
     /// The connection ended because of `error`. Only the first is kept.
     pub fn closed(&self, error: Error) {
-        self.shared.close(from_remote(error));
+        self.shared.close(end_of_stream(error));
     }
 }
 
@@ -105,7 +112,7 @@ impl Shared {
                 queue: VecDeque::new(),
                 queued_bytes: 0,
                 window: Window::new(window),
-                leased: HashMap::new(),
+                leases: Leases::default(),
                 answers: HashMap::new(),
                 next_sequence: 0,
                 drained: false,
@@ -131,33 +138,50 @@ impl Shared {
     /// The credit to grant now, which counts as granted from here on.
     pub(super) fn grant(&self) -> Option<CreditGrant> {
         let mut state = self.state.lock();
-        let held = state.queue.len().max(state.leased.len()) as u64;
+        let held = state.queue.len().max(state.leases.count()) as u64;
         let held_bytes = state.queued_bytes;
         state.window.grant(held, held_bytes)
     }
 
     /// A number for a request, and where its answer comes.
-    pub(super) fn ask(&self) -> Result<(u64, oneshot::Receiver<Result<()>>)> {
+    pub(super) fn ask(&self) -> Result<(u64, oneshot::Receiver<Answer>)> {
         let mut state = self.state.lock();
         if let Some(error) = &state.end {
             return Err(error.clone());
         }
         let (sender, receiver) = oneshot::channel();
-        let sequence = state.next_sequence;
-        state.next_sequence += 1;
+        let sequence = state.sequence();
         state.answers.insert(sequence, sender);
         Ok((sequence, receiver))
     }
 
-    pub(super) fn receipt(&self, token: ReceiptToken) -> Option<Receipt> {
-        self.state.lock().leased.get(&token).copied()
+    /// Requests that extend all that is leased; their answers only tell which leases have ended.
+    /// `None` once the stream has ended.
+    pub(super) fn extensions(&self, by: Duration) -> Option<Vec<Request>> {
+        let mut state = self.state.lock();
+        if state.end.is_some() {
+            return None;
+        }
+        let receipts: Vec<_> = state.leases.receipts().collect();
+        let requests = receipts.chunks(EXTENSIONS).map(|receipts| Request::Settle {
+            sequence: state.sequence(),
+            settlements: receipts
+                .iter()
+                .map(|receipt| (*receipt, Settlement::Extend { by }))
+                .collect(),
+        });
+        Some(requests.collect())
     }
 
-    /// Leases that have ended, whatever became of them.
-    pub(super) fn ended(&self, tokens: &[ReceiptToken]) {
+    pub(super) fn lease(&self, token: ReceiptToken) -> Option<Lease> {
+        self.state.lock().leases.get(token)
+    }
+
+    /// Deliveries that the caller is through with, whatever became of them.
+    pub(super) fn settled(&self, tokens: &[ReceiptToken]) {
         let mut state = self.state.lock();
         for token in tokens {
-            state.leased.remove(token);
+            state.leases.settled(*token);
         }
         drop(state);
         self.changed.notify_one();
@@ -188,8 +212,9 @@ impl State {
         };
         self.window.arrived(message.size());
         self.queued_bytes += message.size() as u64;
-        self.leased
-            .extend(delivered.receipt.map(|leased| (receipt, leased)));
+        if let Some(leased) = delivered.receipt {
+            self.leases.add(receipt, leased);
+        }
         self.queue.push_back(Incoming {
             message,
             receipt,
@@ -215,9 +240,24 @@ impl State {
         taken
     }
 
-    fn answer(&mut self, sequence: u64, result: Result<()>) {
-        if let Some(answer) = self.answers.remove(&sequence) {
-            let _ = answer.send(result.map_err(from_remote));
+    fn sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+
+    fn settled(&mut self, sequence: u64, failures: Vec<(Receipt, Error)>) {
+        for (receipt, error) in &failures {
+            if error.kind() == ErrorKind::NotFound {
+                self.leases.end(*receipt);
+            }
+        }
+        self.answer(sequence, Ok(failures));
+    }
+
+    fn answer(&mut self, sequence: u64, answer: Answer) {
+        if let Some(waiting) = self.answers.remove(&sequence) {
+            let _ = waiting.send(answer.map_err(from_remote));
         }
     }
 

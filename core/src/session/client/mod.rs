@@ -6,8 +6,12 @@
 mod address;
 mod consumer;
 mod events;
+mod lease_keeper;
+mod leases;
 mod producer;
 mod settler;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use address::{ADDRESS_OPTIONS, capabilities_of, destination_of, open_of};
@@ -23,6 +27,7 @@ use tokio::sync::mpsc;
 use super::{Open, OpenMode, Request};
 use crate::error::{Error, ErrorKind};
 use events::Shared;
+use lease_keeper::LeaseKeeper;
 
 /// Something that keeps a connection's tasks alive.
 pub type Guard = Arc<dyn Any + Send + Sync>;
@@ -35,6 +40,12 @@ const WINDOW_BYTES: u64 = 32 << 20;
 
 /// A consumer and its settler over `requests`, and the sink that the adapter feeds what arrives.
 /// `open` is what the adapter sends first; its credit must be none, since the consumer grants it.
+///
+/// What is leased is extended every third of `open.lease` until the consumer is closed or dropped,
+/// or the stream ends: a caller may take longer for a message than a lease lasts.
+///
+/// # Panics
+/// Outside a Tokio runtime, unless the mode is positional.
 pub fn client_consumer(
     open: &Open,
     window: Option<u32>,
@@ -43,17 +54,33 @@ pub fn client_consumer(
 ) -> (ClientConsumer, ClientSettler, EventSink) {
     let window = window.unwrap_or(DEFAULT_WINDOW).max(1);
     let shared = Arc::new(Shared::new(open, window));
-    let consumer = ClientConsumer::new(shared.clone(), requests.clone(), guard.clone());
-    let remembers = open.mode != OpenMode::Positional || open.group.is_some();
+    let leases = open.mode != OpenMode::Positional;
+    let keeper = leases.then(|| LeaseKeeper::new(shared.clone(), requests.clone(), open.lease));
+    let consumer = ClientConsumer::new(shared.clone(), requests.clone(), keeper, guard.clone());
+    let remembers = leases || open.group.is_some();
     let settler = ClientSettler::new(shared.clone(), requests, remembers, guard);
     (consumer, settler, EventSink::new(shared))
 }
 
 /// A broker elsewhere that closes is gone like any other; another connection may find it again.
 fn from_remote(error: Error) -> Error {
-    if error.kind() != ErrorKind::Closed {
-        return error;
+    if error.kind() == ErrorKind::Closed {
+        return gone(&error);
     }
+    error
+}
+
+/// What a stream that ended with `error` is from then on: where trying again can help at all, only
+/// another stream can.
+fn end_of_stream(error: Error) -> Error {
+    let error = from_remote(error);
+    if error.kind().is_retryable() {
+        return gone(&error);
+    }
+    error
+}
+
+fn gone(error: &Error) -> Error {
     Error::new(ErrorKind::Disconnected, error.operation(), error.message())
 }
 

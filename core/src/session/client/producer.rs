@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{Outcome, Publication, PublishRequest},
-    Guard, disconnected, from_remote,
+    Guard, disconnected, end_of_stream, from_remote,
 };
 use crate::{
     driver::Producer,
@@ -69,7 +69,7 @@ impl ClientProducer {
                 outcomes = self.outcomes.recv() => match outcomes {
                     Some(Ok(outcomes)) => sending.answered(outcomes),
                     other => {
-                        let error = other.and_then(Result::err).map(from_remote);
+                        let error = other.and_then(Result::err).map(end_of_stream);
                         self.end.get_or_insert_with(|| error.unwrap_or_else(|| disconnected("send")));
                         break;
                     }
@@ -140,11 +140,8 @@ impl Sending {
             let at = outcome.sequence.checked_sub(self.first);
             let slot = at.and_then(|at| self.results.get_mut(usize::try_from(at).ok()?));
             if let Some(slot @ None) = slot {
-                *slot = Some(
-                    outcome
-                        .result
-                        .and_then(|published| routed(published.routed)),
-                );
+                let result = outcome.result.map_err(from_remote);
+                *slot = Some(result.and_then(|published| routed(published.routed)));
                 self.open -= 1;
             }
         }
@@ -246,6 +243,57 @@ mod tests {
             .map(|result| result.as_ref().err().map(Error::kind))
             .collect();
         assert_eq!(kinds, [None, Some(ErrorKind::TooLarge), None]);
+    }
+
+    /// Of a batch under way when the stream ends, and of the next.
+    async fn kinds_around_an_end(end: ErrorKind) -> [ErrorKind; 2] {
+        let (requests, mut sent) = mpsc::channel(1);
+        let (outcomes, source) = mpsc::channel(1);
+        let mut producer = ClientProducer::new(requests, source, Arc::new(()));
+        let server = async {
+            let _: PublishRequest = sent.recv().await.unwrap();
+            let error = Error::new(end, "publish", "ended");
+            outcomes.send(Err(error)).await.unwrap();
+        };
+        let batch = || vec![Message::new("a")];
+        let (under_way, ()) = tokio::join!(producer.send(batch()), server);
+        let next = producer.send(batch()).await;
+        [under_way, next].map(|results| results[0].as_ref().unwrap_err().kind())
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_broke_for_any_reason_is_gone_for_the_next_batch() {
+        for end in [
+            ErrorKind::Unknown,
+            ErrorKind::Transient,
+            ErrorKind::Throttled,
+            ErrorKind::Closed,
+        ] {
+            let kinds = kinds_around_an_end(end).await;
+            let expected = [ErrorKind::Unknown, ErrorKind::Disconnected];
+            assert_eq!(kinds, expected, "{end:?}");
+        }
+        let kinds = kinds_around_an_end(ErrorKind::Denied).await;
+        assert_eq!(kinds, [ErrorKind::Unknown, ErrorKind::Denied]);
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_refuses_because_it_closes_is_gone_like_any_other() {
+        let (requests, mut sent) = mpsc::channel(1);
+        let (outcomes, source) = mpsc::channel(1);
+        let mut producer = ClientProducer::new(requests, source, Arc::new(()));
+        let server = async {
+            let _: PublishRequest = sent.recv().await.unwrap();
+            let closed = Error::new(ErrorKind::Closed, "commit", "the store failed");
+            let refused = Outcome {
+                sequence: 0,
+                result: Err(closed),
+            };
+            outcomes.send(Ok(vec![refused])).await.unwrap();
+        };
+        let (results, ()) = tokio::join!(producer.send(vec![Message::new("a")]), server);
+        let refused = results[0].as_ref().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Disconnected);
     }
 
     fn with_headers(count: usize) -> Message {

@@ -8,15 +8,21 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     super::{OpenMode, Request},
     Guard, disconnected,
-    events::Shared,
+    events::{Answer, Shared},
+    from_remote,
+    leases::Lease,
 };
 use crate::{
+    dispatcher::Receipt,
     driver::{ReceiptToken, Settlement, Settler},
     error::{Error, ErrorKind, Result},
     id::{Offset, PartitionId},
 };
 
 /// A [`Settler`] that waits for the broker's answer.
+///
+/// What is settled after its lease has ended comes again, here or elsewhere. That is logged, and is
+/// no error: nothing is wrong with the source, and all else that was settled is kept.
 pub struct ClientSettler {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
@@ -41,26 +47,50 @@ impl ClientSettler {
     }
 
     async fn settle_leases(&self, settlements: Vec<(ReceiptToken, Settlement)>) -> Result<()> {
-        let mut known = Vec::with_capacity(settlements.len());
-        let mut ended = Vec::new();
+        let mut held = Vec::with_capacity(settlements.len());
+        let (mut through, mut late) = (Vec::new(), 0);
         for (token, settlement) in settlements {
-            let receipt = self
-                .shared
-                .receipt(token)
-                .ok_or_else(|| not_leased(token))?;
-            if settlement.is_final() {
-                ended.push(token);
+            let is_final = settlement.is_final();
+            match self.shared.lease(token) {
+                Some(Lease::Held(receipt)) => held.push((receipt, settlement)),
+                Some(Lease::Ended) if is_final => late += 1,
+                _ => return Err(not_leased(token)),
             }
-            known.push((receipt, settlement));
+            if is_final {
+                through.push(token);
+            }
         }
+        let settled = self.settle_held(held).await;
+        self.shared.settled(&through);
+        late += settled?;
+        if late > 0 {
+            tracing::warn!(
+                late,
+                "settled after their leases had ended; they come again"
+            );
+        }
+        Ok(())
+    }
+
+    /// Settles what is held, and counts what was not any more.
+    async fn settle_held(&self, held: Vec<(Receipt, Settlement)>) -> Result<usize> {
+        if held.is_empty() {
+            return Ok(0);
+        }
+        let extended = held.iter().filter(|(_, settlement)| !settlement.is_final());
+        let extended: Vec<_> = extended.map(|(receipt, _)| *receipt).collect();
         let (sequence, answer) = self.shared.ask()?;
         let request = Request::Settle {
             sequence,
-            settlements: known,
+            settlements: held,
         };
-        let result = self.send(request, answer).await;
-        self.shared.ended(&ended);
-        result
+        let failures = self.send(request, answer).await?;
+        let late = failures.len();
+        let is_late = |(receipt, error): &(Receipt, Error)| {
+            error.kind() == ErrorKind::NotFound && !extended.contains(receipt)
+        };
+        let failure = failures.into_iter().find(|failure| !is_late(failure));
+        failure.map_or(Ok(late), |(_, error)| Err(from_remote(error)))
     }
 
     async fn commit(&self, settlements: Vec<(ReceiptToken, Settlement)>) -> Result<()> {
@@ -80,11 +110,11 @@ impl ClientSettler {
         }
         let (sequence, answer) = self.shared.ask()?;
         let offsets = offsets.into_iter().collect();
-        self.send(Request::Commit { sequence, offsets }, answer)
-            .await
+        let answer = self.send(Request::Commit { sequence, offsets }, answer);
+        answer.await.map(|_| ())
     }
 
-    async fn send(&self, request: Request, answer: oneshot::Receiver<Result<()>>) -> Result<()> {
+    async fn send(&self, request: Request, answer: oneshot::Receiver<Answer>) -> Answer {
         let sent = self.requests.send(request).await;
         sent.map_err(|_| disconnected("settle"))?;
         answer.await.map_err(|_| disconnected("settle"))?
@@ -107,7 +137,8 @@ impl Settler for ClientSettler {
 fn not_leased(token: ReceiptToken) -> Error {
     let ReceiptToken { lane, number } = token;
     let message = format!(
-        "delivery {number} of partition {} is not held by this consumer; it was settled before",
+        "delivery {number} of partition {} is not held by this consumer; \
+         it was settled, or its lease ended, before",
         lane.0
     );
     Error::new(ErrorKind::NotFound, "settle", message)
