@@ -88,10 +88,11 @@ impl Outbox {
     }
 
     fn take_out(&self, messages: usize, bytes: usize) {
-        let was_full = !self.has_room();
-        self.messages.fetch_sub(messages, Ordering::SeqCst);
-        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-        if was_full {
+        // What was there at the moment of taking out: the pump may have filled it just before, and
+        // sleeps then.
+        let messages = self.messages.fetch_sub(messages, Ordering::SeqCst);
+        let bytes = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        if messages >= self.message_limit || bytes >= self.byte_limit {
             self.wake.notify_one();
         }
     }
@@ -190,11 +191,11 @@ impl Attachment {
     }
 
     fn detach(&mut self) {
-        self.credit.no_longer_wakes(&self.subscription.wake);
         let mut state = self.subscription.state.lock();
         if state.outboxes.remove(&self.consumer).is_none() {
             return;
         }
+        self.credit.no_longer_wakes(&self.subscription.wake);
         state.dispatcher.cancel(self.consumer);
         self.subscription.used_in(&mut state);
         self.receiver.close();

@@ -1,21 +1,25 @@
 //! What follows once a commit is durable: messages become visible, producers get their confirms.
 //!
-//! One task a level waits for commits in their order; what a failed write or sync covers fails,
-//! and nothing of it becomes visible.
+//! One task a level waits for commits in their order; what a failed write or sync covers fails, and
+//! nothing of it becomes visible before a later try of the store has worked.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Admission, Subscription, Topic};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::{Offset, PartitionId},
     store::{CommitSeq, Durability, Store},
 };
 
 /// How long entries that nobody waits for may stay unsynced, and so unseen by positional readers.
 const LAZY: Duration = Duration::from_millis(5);
+
+/// Between two looks at a store that does not get its writes done.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What becomes true with a commit.
 pub(super) enum Effect {
@@ -79,14 +83,21 @@ impl Completions {
 }
 
 impl Completion {
-    pub(super) fn finish(self, result: Result<()>) {
-        if result.is_ok() {
-            self.effects.into_iter().for_each(Effect::apply);
-        }
+    /// It is durable.
+    pub(super) fn finish(self) {
+        self.effects.into_iter().for_each(Effect::apply);
         if let Some(confirm) = self.confirm {
-            let _ = confirm.send(result);
+            let _ = confirm.send(Ok(()));
         }
         drop(self.admission);
+    }
+
+    /// Its write did not work, and may yet: whoever waits is told, and nothing has come about.
+    fn refuse(&mut self, error: &Error) {
+        if let Some(confirm) = self.confirm.take() {
+            let _ = confirm.send(Err(error.clone()));
+        }
+        self.admission = Admission::none();
     }
 }
 
@@ -102,20 +113,33 @@ impl Effect {
     }
 }
 
+/// What a failed write covers stays in its turn: the store tries again, and what it has in the end is to
+/// be seen, whatever was told before.
 async fn run(
     store: Arc<dyn Store>,
     level: Durability,
     pause: Option<Duration>,
     mut queue: mpsc::UnboundedReceiver<Completion>,
 ) {
-    let mut batch = Vec::new();
+    let (mut batch, mut waiting) = (Vec::new(), VecDeque::new());
     while queue.recv_many(&mut batch, 4096).await > 0 {
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
         }
-        for completion in batch.drain(..) {
-            let result = store.durable(completion.seq, level).await;
-            completion.finish(result);
+        waiting.extend(batch.drain(..));
+        while let Some(Completion { seq, .. }) = waiting.front() {
+            let Err(error) = store.durable(*seq, level).await else {
+                waiting.pop_front().into_iter().for_each(Completion::finish);
+                continue;
+            };
+            while let Ok(completion) = queue.try_recv() {
+                waiting.push_back(completion);
+            }
+            waiting.iter_mut().for_each(|each| each.refuse(&error));
+            if queue.is_closed() || store.failed().now_or_never().is_some() {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }

@@ -84,7 +84,7 @@ impl Broker {
             subscription.gone.cancel();
             let mut state = subscription.state.lock();
             state.dispatcher.exact_horizons();
-            subscription.persist_or_log(&mut state);
+            subscription.persist_later(&mut state);
         }
         self.inner.store.close().await
     }
@@ -167,12 +167,22 @@ impl Broker {
             let topic = Topic::new(record.id, record.spec, store.clone(), partitions);
             self.inner.state.write().insert(&Arc::new(topic));
         }
+        let mut over = Vec::new();
         for (key, value) in scan(&*store, catalog::SUBSCRIPTIONS).await? {
-            self.load_subscription(catalog::read(&key, &value)?).await?;
+            let subscription = self.load_subscription(catalog::read(&key, &value)?).await?;
+            over.extend(subscription.filter(|queue| queue.ends_with_process()));
         }
         self.load_buckets().await?;
         self.load_compacted().await?;
-        self.load_router().await
+        self.load_router().await?;
+        let _turn = self.turn().await;
+        for queue in over {
+            // A full disk is no reason to stay closed: it is gone from memory, and owed to the store.
+            if let Err(error) = self.delete_queue_locked(&queue).await {
+                tracing::error!(%error, "a queue that ended with the process is not deleted yet");
+            }
+        }
+        Ok(())
     }
 
     async fn load_producers(&self) -> Result<HashMap<LogId, Vec<(i64, Bytes)>>> {
@@ -185,9 +195,12 @@ impl Broker {
         Ok(producers)
     }
 
-    async fn load_subscription(&self, record: SubscriptionRecord) -> Result<()> {
+    async fn load_subscription(
+        &self,
+        record: SubscriptionRecord,
+    ) -> Result<Option<Arc<Subscription>>> {
         let Some(topic) = self.topic_by_id(record.topic) else {
-            return Ok(());
+            return Ok(None);
         };
         let mut cursors = Vec::new();
         for number in 0..topic.partition_count() {
@@ -209,7 +222,7 @@ impl Broker {
         topic.add(&subscription);
         // Nobody could use it while the broker was down.
         subscription.used();
-        Ok(())
+        Ok(Some(subscription))
     }
 
     async fn load_compacted(&self) -> Result<()> {

@@ -22,6 +22,8 @@ pub(super) struct Partition {
     /// The topic is deleted. Set with the tail locked: what would be appended behind that would bring
     /// the log back.
     closed: AtomicBool,
+    /// The store refused to let go of what is below `start`.
+    owes_trim: AtomicBool,
     pub(super) space: Mutex<Space>,
     /// How far it is compacted; `None` before the first round.
     pub(super) compacted: Mutex<Option<Progress>>,
@@ -38,6 +40,7 @@ impl Partition {
             changed: Notify::new(),
             tail: Mutex::new(producers),
             closed: AtomicBool::new(false),
+            owes_trim: AtomicBool::new(false),
             space: Mutex::default(),
             compacted: Mutex::default(),
             start: AtomicU64::new(start.0),
@@ -91,5 +94,15 @@ impl Partition {
 
     pub(super) fn trim(&self, start: Offset) {
         self.start.fetch_max(start.0, Ordering::AcqRel);
+    }
+
+    /// A trim may not have reached the store: the next one is worth it however small it is.
+    pub(super) fn owe_trim(&self) {
+        self.owes_trim.store(true, Ordering::Release);
+    }
+
+    /// Whether one is owed, which it is no longer.
+    pub(super) fn take_owed_trim(&self) -> bool {
+        self.owes_trim.swap(false, Ordering::AcqRel)
     }
 }

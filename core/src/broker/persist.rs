@@ -19,22 +19,15 @@ const TRIM_STEP: u64 = 1024;
 
 impl Subscription {
     /// Persists, where nobody is there to be told of an error: `false` where the store refuses.
-    pub(super) fn persist_or_log(&self, state: &mut State) -> bool {
-        let known = !state.refused.is_empty();
-        let Err(error) = self.persist(state) else {
-            return true;
-        };
-        if !known {
-            tracing::error!(subscription = %self.name, %error, "changes of a cursor are not persisted yet");
-        }
-        false
+    pub(super) fn persist_later(&self, state: &mut State) -> bool {
+        self.persist(state).is_ok()
     }
 
     /// Persists what the store refused before, if anything.
     pub(super) fn make_up(&self) {
         let mut state = self.state.lock();
         if !state.refused.is_empty() {
-            self.persist_or_log(&mut state);
+            self.persist_later(&mut state);
         }
     }
 
@@ -72,8 +65,14 @@ impl Subscription {
             durability: Durability::Os,
             epoch: broker.epoch,
         });
-        let submitted = submitted.inspect_err(|_| {
-            state.refused.extend(changed.iter().map(|(at, _)| *at));
+        let submitted = submitted.inspect_err(|error| {
+            if state.refused.is_empty() {
+                tracing::error!(subscription = %self.name, %error, "changes of a cursor are not persisted yet");
+            }
+            for (at, _) in &changed {
+                state.refused.insert(*at);
+                topic.owe_trim(*at);
+            }
         })?;
         state.refused.clear();
         self.reserve(&topic, &broker, submitted.seq, horizons, state);
@@ -136,6 +135,7 @@ impl Subscription {
             }
             return self.wake.notify_one();
         };
+        state.reserving.add(seq, &horizons);
         let effects = horizons
             .into_iter()
             .map(|(partition, horizon)| Effect::Reserved(this.clone(), partition, horizon));
@@ -146,6 +146,30 @@ impl Subscription {
             admission: super::Admission::none(),
         };
         broker.completions.push(Due::Disk, completion);
+    }
+}
+
+/// Horizons on their way to disk, up to the last commit that has one.
+#[derive(Debug, Default)]
+pub(super) struct Reserving(Option<(CommitSeq, Vec<(PartitionId, Offset)>)>);
+
+impl Reserving {
+    fn add(&mut self, seq: CommitSeq, horizons: &[(PartitionId, Offset)]) {
+        let (last, all) = self.0.get_or_insert_with(|| (seq, Vec::new()));
+        *last = seq;
+        all.retain(|(at, _)| horizons.iter().all(|(new, _)| new != at));
+        all.extend(horizons);
+    }
+
+    /// The commit with which all of them hold.
+    pub(super) fn seq(&self) -> Option<CommitSeq> {
+        self.0.as_ref().map(|(seq, _)| *seq)
+    }
+
+    /// What holds once the commit `seq` is on disk; nothing where a later one is on its way.
+    pub(super) fn take(&mut self, seq: CommitSeq) -> Vec<(PartitionId, Offset)> {
+        let done = self.0.take_if(|(last, _)| *last == seq);
+        done.map_or_else(Vec::new, |(_, horizons)| horizons)
     }
 }
 

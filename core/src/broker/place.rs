@@ -209,7 +209,7 @@ impl Broker {
                 completions.push(Due::Lazy, completion(stable, None, admission));
             }
             Durability::Memory => {
-                completion(leasable, Some(sender), Admission::none()).finish(Ok(()));
+                completion(leasable, Some(sender), Admission::none()).finish();
                 completions.push(Due::Lazy, completion(stable, None, admission));
             }
         }

@@ -51,7 +51,7 @@ async fn run(subscription: Arc<Subscription>) {
             let now = Millis::now();
             state.dispatcher.tick(now);
             grants.append(&mut state.dispatcher.poll(now, BUDGET));
-            let again = (!subscription.persist_or_log(&mut state)).then_some(RETRY);
+            let again = (!subscription.persist_later(&mut state)).then_some(RETRY);
             let next = state.dispatcher.next_tick();
             let next = next.map(|at| at.0.saturating_sub(now.0).max(1));
             (grants, next.into_iter().chain(again).min())
@@ -118,7 +118,7 @@ fn is_lost(error: &Error) -> bool {
 
 impl Subscription {
     /// Leases the next message to `owner` without attaching (AMQP `basic.get`); `None` where
-    /// nothing is ready.
+    /// nothing is ready. Cancel-safe: what it gave up on is ready again.
     ///
     /// # Errors
     /// `NotFound` where the topic is gone, `Corrupt` where it is damaged, and the store's.
@@ -128,46 +128,60 @@ impl Subscription {
         let broker = self.broker.upgrade().ok_or_else(gone)?;
         let mut source = Source::new(&topic, &broker.codecs);
         loop {
-            let (grant, waiting, seq) = {
+            let Some(taken) = self.take_next(owner).await? else {
+                return Ok(None);
+            };
+            let at = taken.grant.receipt;
+            match source.find(at.partition, at.offset, at.offset).await {
+                Ok(Found::Message(content)) => {
+                    return Ok(Some(delivery(&topic, &taken.keep(), content)));
+                }
+                Ok(Found::Nothing(end)) => self.vanish(at.partition, at.offset..end),
+                Ok(Found::Expired) => {
+                    self.state.lock().expired += 1;
+                    self.settle_one(&taken.keep(), Settle::Done);
+                }
+                Err(error) if is_lost(&error) => {
+                    tracing::warn!(topic = %topic.name(), offset = %at.offset, %error, "cannot be delivered: rejected");
+                    self.state.lock().rejected += 1;
+                    self.settle_one(&taken.keep(), Settle::Done);
+                }
+                Ok(Found::Damaged(error)) | Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next message, once its horizon is on disk.
+    async fn take_next(&self, owner: OwnerId) -> Result<Option<Taken<'_>>> {
+        loop {
+            let seq = {
                 let mut state = self.state.lock();
                 self.used_in(&mut state);
                 let now = Millis::now();
                 state.dispatcher.tick(now);
                 self.serve_consumers(&mut state, now);
                 let grant = state.dispatcher.get(owner);
-                let seq = self.persist(&mut state)?;
-                (grant, state.dispatcher.counts().ready > 0, seq)
+                let persisted = self.persist(&mut state);
+                // In memory a new horizon holds at once.
+                if let Some(grant) = grant.or_else(|| state.dispatcher.get(owner)) {
+                    let subscription = self;
+                    return Ok(Some(Taken {
+                        subscription,
+                        grant,
+                    }));
+                }
+                persisted?;
+                let is_ready = state.dispatcher.counts().ready > 0;
+                state.reserving.seq().filter(|_| is_ready)
             };
-            let Some(grant) = grant else {
-                // Something is ready and not given out: its horizon is on its way to disk.
-                let (true, Some(seq)) = (waiting, seq) else {
-                    return Ok(None);
-                };
-                self.confirm(Some(seq)).await?;
-                self.reserve_now();
-                continue;
+            // Something may be ready and not given out: its horizon is on its way to disk.
+            let Some(seq) = seq else {
+                return Ok(None);
             };
-            let at = grant.receipt;
-            match source.find(at.partition, at.offset, at.offset).await {
-                Ok(Found::Message(content)) => return Ok(Some(delivery(&topic, &grant, content))),
-                Ok(Found::Nothing(end)) => self.vanish(at.partition, at.offset..end),
-                Ok(Found::Damaged(error)) => {
-                    self.settle_one(&grant, Settle::Unsent);
-                    return Err(error);
-                }
-                Err(error) if is_lost(&error) => {
-                    tracing::warn!(topic = %topic.name(), offset = %at.offset, %error, "cannot be delivered: rejected");
-                    self.settle_one(&grant, Settle::Done);
-                    self.state.lock().rejected += 1;
-                }
-                Ok(Found::Expired) => {
-                    self.state.lock().expired += 1;
-                    self.settle_one(&grant, Settle::Done);
-                }
-                Err(error) => {
-                    self.settle_one(&grant, Settle::Unsent);
-                    return Err(error);
-                }
+            self.confirm(Some(seq)).await?;
+            let mut state = self.state.lock();
+            for (partition, horizon) in state.reserving.take(seq) {
+                state.dispatcher.reserved(partition, horizon);
             }
         }
     }
@@ -181,22 +195,31 @@ impl Subscription {
         }
     }
 
-    /// What is persisted may be used: called after waiting for it.
-    fn reserve_now(&self) {
-        let mut state = self.state.lock();
-        let partitions = (0u32..).map(PartitionId);
-        let horizons: Vec<_> = partitions
-            .map_while(|at| state.dispatcher.cursor(at).map(|c| (at, c.horizon())))
-            .collect();
-        for (partition, horizon) in horizons {
-            state.dispatcher.reserved(partition, horizon);
-        }
-    }
-
     fn settle_one(&self, grant: &Grant, settle: Settle) {
         let mut state = self.state.lock();
         state.dispatcher.settle(grant.receipt, settle);
-        self.persist_or_log(&mut state);
+        self.persist_later(&mut state);
+    }
+}
+
+/// A lease that nobody has seen yet; given up on, it is ready again.
+struct Taken<'a> {
+    subscription: &'a Subscription,
+    grant: Grant,
+}
+
+impl Taken<'_> {
+    fn keep(self) -> Grant {
+        let grant = self.grant;
+        std::mem::forget(self);
+        grant
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.subscription.settle_one(&self.grant, Settle::Unsent);
+        self.subscription.wake.notify_one();
     }
 }
 
@@ -331,9 +354,9 @@ impl<'a> Source<'a> {
             .batch
             .as_ref()
             .map_or(&[][..], |(_, messages)| messages);
-        let found = messages.iter().find(|(at, _)| *at == offset);
-        Ok(found.map_or(Found::Nothing(offset.next()), |(_, message)| {
-            Found::Message(Content::Decoded(Box::new(message.clone())))
+        let found = messages.binary_search_by_key(&offset, |(at, _)| *at);
+        Ok(found.map_or(Found::Nothing(offset.next()), |at| {
+            Found::Message(Content::Decoded(Box::new(messages[at].1.clone())))
         }))
     }
 

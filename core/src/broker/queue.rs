@@ -65,6 +65,9 @@ pub(super) struct QueueDeclaration {
     pub(super) durable: bool,
     #[serde(skip)]
     pub(super) exclusive: Option<OwnerId>,
+    /// Whether it went with the connection that had it for itself, had the broker gone on.
+    #[serde(default)]
+    pub(super) of_connection: bool,
     pub(super) auto_delete: bool,
     #[serde(with = "crate::router::persist::arguments")]
     pub(super) arguments: Arguments,
@@ -103,6 +106,7 @@ impl Broker {
         let declaration = QueueDeclaration {
             durable: spec.durable,
             exclusive: spec.exclusive,
+            of_connection: spec.exclusive.is_some(),
             auto_delete: spec.auto_delete,
             arguments: spec.arguments.clone(),
             unused_for: spec.unused_for,
@@ -188,15 +192,11 @@ impl Broker {
     /// Ends what belongs to a connection that is gone: its exclusive queues.
     pub async fn owner_gone(&self, owner: OwnerId) {
         let _admin = self.turn().await;
-        let owned: Vec<_> = {
-            let state = self.inner.state.read();
-            let owned = state.by_id.values();
-            let owned = owned.filter(|topic| topic.lifetime() == Lifetime::Owner(owner));
-            owned.cloned().collect()
-        };
-        for topic in owned {
-            if let Err(error) = self.delete_locked(&topic).await {
-                tracing::error!(topic = %topic.name(), %error, "an exclusive queue is not deleted");
+        let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
+        let queues = topics.iter().filter_map(|topic| topic.subscription(QUEUE));
+        for queue in queues.filter(|queue| queue.exclusive() == Some(owner)) {
+            if let Err(error) = self.delete_queue_locked(&queue).await {
+                tracing::error!(%error, "an exclusive queue is not deleted");
             }
         }
     }
@@ -285,6 +285,7 @@ impl Broker {
         let queue = (name == QUEUE).then(|| QueueDeclaration {
             durable: true,
             exclusive: None,
+            of_connection: false,
             auto_delete: false,
             arguments: Vec::new(),
             unused_for: None,
@@ -333,8 +334,9 @@ impl Broker {
     }
 
     fn owner_of(&self, namespace: &str, name: &str) -> Option<OwnerId> {
-        let subscription = self.topic(namespace, name)?.subscription(QUEUE)?;
-        subscription.queue.as_ref()?.exclusive
+        self.topic(namespace, name)?
+            .subscription(QUEUE)?
+            .exclusive()
     }
 
     pub(super) async fn delete_queue_locked(&self, subscription: &Arc<Subscription>) -> Result<()> {
@@ -368,6 +370,19 @@ impl Broker {
             ops.extend(cursor_drops(subscription, topic));
         }
         self.commit_done(ops).await
+    }
+}
+
+impl Subscription {
+    /// Whether it is a queue that a restart ends: not durable, or of one connection.
+    pub(super) fn ends_with_process(&self) -> bool {
+        let queue = self.queue.as_ref();
+        queue.is_some_and(|queue| queue.of_connection || !queue.durable)
+    }
+
+    /// The connection that has the queue for itself.
+    fn exclusive(&self) -> Option<OwnerId> {
+        self.queue.as_ref()?.exclusive
     }
 }
 
@@ -440,10 +455,7 @@ fn check_owner(
     name: &str,
     owner: Option<OwnerId>,
 ) -> Result<()> {
-    let exclusive = subscription
-        .queue
-        .as_ref()
-        .and_then(|queue| queue.exclusive);
+    let exclusive = subscription.exclusive();
     if exclusive.is_none() || exclusive == owner {
         return Ok(());
     }

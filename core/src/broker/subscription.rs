@@ -12,7 +12,8 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Confirm, Inner, Topic, attachment::Outboxes, queue::QueueDeclaration, snapshots::Snapshots,
+    Confirm, Inner, Topic, attachment::Outboxes, persist::Reserving, queue::QueueDeclaration,
+    snapshots::Snapshots,
 };
 use crate::{
     cursor::Cursor,
@@ -66,6 +67,7 @@ pub(super) struct State {
     /// Partitions with changes that the store refused. They are in memory: the next commit makes up
     /// for them.
     pub(super) refused: BTreeSet<PartitionId>,
+    pub(super) reserving: Reserving,
     /// Nothing of it is persisted any more.
     pub(super) deleted: bool,
 }
@@ -120,6 +122,7 @@ impl Subscription {
                 lost: 0,
                 snapshots,
                 refused: BTreeSet::new(),
+                reserving: Reserving::default(),
                 deleted: false,
             }),
             held: Mutex::new(held),
@@ -204,7 +207,7 @@ impl Subscription {
     pub fn release_owner(&self, owner: OwnerId) {
         let mut state = self.state.lock();
         if state.dispatcher.release_owner(owner) > 0 {
-            self.persist_or_log(&mut state);
+            self.persist_later(&mut state);
             drop(state);
             self.wake.notify_one();
         }
@@ -259,7 +262,7 @@ impl Subscription {
             return;
         }
         state.dispatcher.vanish(partition, range);
-        self.persist_or_log(&mut state);
+        self.persist_later(&mut state);
     }
 
     /// Retention took what is below: floors move there. What was not settled is counted and told.
@@ -274,7 +277,7 @@ impl Subscription {
         let lost = below.0 - floor.0 - settled;
         state.lost += lost;
         state.dispatcher.vanish(partition, floor..below);
-        self.persist_or_log(&mut state);
+        self.persist_later(&mut state);
         drop(state);
         self.wake.notify_one();
         tracing::warn!(

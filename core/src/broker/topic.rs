@@ -301,6 +301,13 @@ impl Topic {
         }
     }
 
+    /// The store refused a commit that may have trimmed a partition.
+    pub(super) fn owe_trim(&self, partition: PartitionId) {
+        if let Ok(partition) = self.partition(partition) {
+            partition.owe_trim();
+        }
+    }
+
     /// See [`Subscription::make_up`].
     pub(super) fn make_up(&self) {
         let subscriptions = self.subscriptions.read();

@@ -40,13 +40,13 @@ pub(in crate::broker) fn trim_op(topic: &Topic, at: PartitionId, step: u64) -> O
 fn trim_to(partition: &Partition, below: Offset, step: u64) -> Option<Op> {
     let (start, end) = (partition.start(), partition.end());
     let worth = below.0 >= start.0 + step || (below > start && below == end);
-    if !worth {
+    if !partition.take_owed_trim() && !worth {
         return None;
     }
     partition.trim(below);
     Some(Op::Trim {
         log: partition.log,
-        below,
+        below: partition.start(),
     })
 }
 
@@ -75,8 +75,16 @@ impl Broker {
             ops.extend(forgets.map(|range| Op::Forget { log, range }));
             found.push((partition, ranges, is_all.then_some(look)));
         }
-        if !ops.is_empty() && !self.submit_unless_gone(topic, ops).await? {
-            return Ok(());
+        if !ops.is_empty() {
+            let submitted = self.submit_unless_gone(topic, ops).await;
+            let submitted = submitted.inspect_err(|_| {
+                found
+                    .iter()
+                    .for_each(|(partition, ..)| partition.owe_trim());
+            });
+            if !submitted? {
+                return Ok(());
+            }
         }
         for (partition, ranges, look) in found {
             let mut space = partition.space.lock();

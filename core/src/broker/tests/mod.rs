@@ -4,6 +4,7 @@ mod altered;
 mod compact;
 mod deleted;
 mod durability;
+mod exclusive;
 mod holes;
 mod limits;
 mod moody;
@@ -15,12 +16,13 @@ mod trim;
 mod unheld;
 mod unpersisted;
 mod unused;
+mod waking;
 
 use std::sync::Arc;
 
 use super::{
-    Admission, Broker, Content, Delivery, LaneId, Mode, Options, Publish, Retention, Subscription,
-    Target, Topic, TopicSpec,
+    Admission, Broker, Confirm, Content, Delivery, LaneId, Mode, Options, Publish, Retention,
+    Subscription, Target, Topic, TopicSpec,
 };
 use crate::{
     codec::Codecs,
@@ -51,17 +53,21 @@ async fn publish(broker: &Broker, count: u64) {
 
 async fn publish_at(broker: &Broker, count: u64, durability: Durability) {
     for n in 0..count {
-        let published = broker.publish(Publish {
-            namespace: "/",
-            target: Target::Topic("t"),
-            draft: NativeCodec::encode(&Message::new(n.to_string())),
-            key: None,
-            lane: LaneId(0),
-            durability: Some(durability),
-            admission: Admission::none(),
-        });
-        published.unwrap().confirm.wait().await.unwrap();
+        submit(broker, n, durability).await.unwrap();
     }
+}
+
+fn submit(broker: &Broker, number: u64, durability: Durability) -> Confirm {
+    let published = broker.publish(Publish {
+        namespace: "/",
+        target: Target::Topic("t"),
+        draft: NativeCodec::encode(&Message::new(number.to_string())),
+        key: None,
+        lane: LaneId(0),
+        durability: Some(durability),
+        admission: Admission::none(),
+    });
+    published.unwrap().confirm
 }
 
 async fn lease(broker: &Broker, topic: &Arc<Topic>, name: &str) -> Arc<Subscription> {

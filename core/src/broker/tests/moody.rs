@@ -1,20 +1,28 @@
-//! A store that refuses, or keeps whoever waits for the disk waiting, as long as a test says so.
+//! A store that refuses, fails, or keeps whoever waits for the disk waiting, as long as a test says so.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
+    entry::Entry,
     error::{Error, ErrorKind, Result},
-    store::{CommitSeq, Layered, Store, StoreLayer, Submitted},
+    id::LogId,
+    store::{CommitSeq, Layered, ReadLimit, Store, StoreLayer, Submitted},
 };
 
 pub(super) struct Moody {
     store: MemoryStore,
     refuses: AtomicBool,
+    fails: AtomicBool,
     disk: Semaphore,
+    reads: Semaphore,
 }
 
 pub(super) type Refusing = Arc<Layered<Moody>>;
@@ -24,7 +32,9 @@ impl Default for Moody {
         Self {
             store: MemoryStore::default(),
             refuses: AtomicBool::new(false),
+            fails: AtomicBool::new(false),
             disk: Semaphore::new(1),
+            reads: Semaphore::new(1),
         }
     }
 }
@@ -34,9 +44,19 @@ impl Moody {
         self.refuses.store(refuses, Ordering::SeqCst);
     }
 
+    /// Whether what is submitted is told not to be on disk; it is there all the same.
+    pub(super) fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
     /// As long as the guard lives, nothing is told to be on disk.
     pub(super) async fn hold_disk(&self) -> impl Drop + '_ {
         self.disk.acquire().await.unwrap()
+    }
+
+    /// As long as the guard lives, nothing is read.
+    pub(super) async fn hold_reads(&self) -> impl Drop + '_ {
+        self.reads.acquire().await.unwrap()
     }
 }
 
@@ -54,14 +74,30 @@ impl StoreLayer for Moody {
     }
 
     async fn durable(&self, seq: CommitSeq, level: Durability) -> Result<()> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unknown, "write", "not now"));
+        }
         if level == Durability::Disk {
             drop(self.disk.acquire().await.unwrap());
         }
         self.store.durable(seq, level).await
+    }
+
+    async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
+        drop(self.reads.acquire().await.unwrap());
+        self.store.read(log, from, limit).await
     }
 }
 
 pub(super) async fn broker_on(store: &Refusing) -> Broker {
     let opened = Broker::open(store.clone(), Codecs::default(), Options::default());
     opened.await.unwrap()
+}
+
+/// Gets as far as it can without the disk.
+pub(super) async fn begin<T>(mut act: Pin<&mut impl Future<Output = T>>) {
+    for _ in 0..10 {
+        assert!(act.as_mut().now_or_never().is_none(), "it is held");
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,25 +1,15 @@
 //! Declares whose connection goes before they are on disk: memory has what the store has.
 
-use std::pin::{Pin, pin};
-
-use futures::FutureExt;
+use std::pin::pin;
 
 use super::{
-    moody::{Refusing, broker_on},
+    moody::{Refusing, begin, broker_on},
     *,
 };
 use crate::{
     broker::{QUEUE, QueueSpec},
     error::{ErrorKind, Result},
 };
-
-/// Gets as far as it can without the disk.
-async fn begin<T>(mut act: Pin<&mut impl Future<Output = T>>) {
-    for _ in 0..10 {
-        assert!(act.as_mut().now_or_never().is_none(), "the disk is held");
-        tokio::task::yield_now().await;
-    }
-}
 
 /// Begins what `act` does, and gives it up before the disk has it.
 async fn give_up<T>(store: &Refusing, act: impl Future<Output = Result<T>>) {

@@ -362,3 +362,15 @@ fn a_hostile_pattern_costs_no_more_than_its_length() {
     let key = "a.".repeat(120) + "b";
     assert_eq!(routed(&router, "x", &key, &Headers::default()).len(), 1);
 }
+
+#[test]
+fn arguments_that_differ_are_shown_as_rabbitmq_shows_them() {
+    let long = Value::I64(5);
+    assert_eq!(shown(Some(&Value::I32(5)), Some(&long)), None);
+    assert_eq!(shown(None, None), None);
+    let both = shown(Some(&Value::I32(4)), Some(&long));
+    assert_eq!(both, Some(("'4'".to_owned(), "'5'".to_owned())));
+    let (received, current) = shown(None, Some(&long)).unwrap();
+    assert_eq!(received, "none");
+    assert!(current.starts_with("the value '5' of type"), "{current}");
+}
