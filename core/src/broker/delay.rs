@@ -29,6 +29,10 @@ impl Broker {
         let (memory, durable): (Stops, Stops) = stops
             .into_iter()
             .partition(|stop| stop.topic.lives_in_memory());
+        if !memory.is_empty() {
+            // Before anything is durable: what is refused is to be refused as a whole.
+            self.inner.memory.check_room()?;
+        }
         let mut confirm = Confirm::ready();
         if !durable.is_empty() {
             let submitted = self.file_all(&*self.inner.store, &durable, draft, due, level)?;

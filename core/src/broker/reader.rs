@@ -1,6 +1,6 @@
 //! Positional reading for protocols that have no fetch of their own (native, gRPC).
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use super::{Broker, Content, Delivery, GroupOffset, Topic};
 use crate::{
@@ -89,6 +89,7 @@ impl PositionalReader {
     /// `NotFound` once the topic is deleted, and the store's.
     pub async fn recv(&mut self, limit: usize) -> Result<Vec<Delivery>> {
         loop {
+            self.follow();
             for step in 0..self.next.len() {
                 let index = (self.turn + step) % self.next.len();
                 let deliveries = self.read(PartitionId(index as u32), limit).await?;
@@ -112,6 +113,7 @@ impl PositionalReader {
     /// As [`Topic::resolve`].
     pub async fn seek(&mut self, partition: PartitionId, to: StartAt) -> Result<()> {
         let offset = self.topic.resolve(partition, to).await?;
+        self.follow();
         if let Some(next) = self.next.get_mut(partition.0 as usize) {
             *next = offset;
         }
@@ -141,7 +143,18 @@ impl PositionalReader {
             .await
     }
 
+    /// Partitions that were added are read from their beginning.
+    fn follow(&mut self) {
+        let count = self.topic.partition_count() as usize;
+        self.next.resize(count.max(self.next.len()), Offset::ZERO);
+    }
+
     async fn wait(&self) -> Result<()> {
+        let mut grown = pin!(self.topic.grown.notified());
+        grown.as_mut().enable();
+        if self.topic.partition_count() as usize > self.next.len() {
+            return Ok(());
+        }
         if self.topic.is_gone() {
             return Err(super::publish::no_topic(
                 self.topic.namespace(),
@@ -151,7 +164,10 @@ impl PositionalReader {
         let next = self.next.iter().enumerate();
         let changes = next
             .map(|(index, next)| Box::pin(self.topic.changed(PartitionId(index as u32), *next)));
-        futures::future::select_all(changes).await;
+        tokio::select! {
+            _ = futures::future::select_all(changes) => {}
+            () = grown => {}
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! In pieces of bounded size. Each piece is one commit, which appends it and takes it out of the
 //! bucket: a crash leaves it in one place, and never in two.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use super::{
     Admission, Broker, Mode, Topic, catalog, expiry,
@@ -24,6 +24,9 @@ const PIECE: ReadLimit = ReadLimit {
     entries: 4096,
 };
 
+/// Pieces of a topic that are moved in one turn.
+const PIECES: usize = 64;
+
 /// The entries of a bucket that are moved together, and what follows from their being gone.
 struct Piece {
     bucket: Bucket,
@@ -33,50 +36,48 @@ struct Piece {
 }
 
 impl Broker {
-    /// Empties every bucket of a topic that is open at `now`.
+    /// Moves what is in the buckets of a topic that are open at `now`: where that is much, a part of it,
+    /// so that other topics have their turn. What is due first goes first; a bucket that cannot be moved
+    /// holds up no other.
     pub(super) async fn turn_wheel(&self, topic: &Arc<Topic>, now: Millis) -> Result<()> {
-        loop {
-            let open = {
+        let mut failed = BTreeMap::new();
+        for _ in 0..PIECES {
+            let next = {
                 let mut wheel = topic.wheel.lock();
                 wheel.advance(now);
-                wheel.open()
+                let open = wheel.open().into_iter();
+                let open = open.filter(|(bucket, _)| !failed.contains_key(bucket));
+                open.min_by_key(|(bucket, _)| (bucket.begins_at(), Reverse(bucket.level)))
             };
-            if open.is_empty() {
-                return Ok(());
-            }
-            for (bucket, number) in open {
-                self.empty(topic, bucket, bucket_log(topic.id(), number))
-                    .await?;
+            let Some((bucket, number)) = next else {
+                break;
+            };
+            let log = bucket_log(topic.id(), number);
+            if let Err(error) = self.move_piece(topic, bucket, log).await {
+                failed.insert(bucket, error);
             }
         }
+        failed.into_values().next().map_or(Ok(()), Err)
     }
 
-    async fn empty(&self, topic: &Arc<Topic>, bucket: Bucket, log: LogId) -> Result<()> {
+    async fn move_piece(&self, topic: &Arc<Topic>, bucket: Bucket, log: LogId) -> Result<()> {
         let bounds = topic.store.bounds(log).await?;
-        let mut from = bounds.start;
-        while !topic.is_gone() {
-            let entries = match from < bounds.end {
-                true => topic.store.read(log, from, PIECE).await?,
-                false => Vec::new(),
-            };
-            let end = entries.last().map_or(bounds.end, Entry::end_offset);
-            let last = end >= bounds.end;
-            let piece = Piece {
-                bucket,
-                entries,
-                gone: gone(topic, bucket, log, end, last),
-                emptied: last.then_some(bucket),
-            };
-            match bucket.kind {
-                Kind::Delivery => self.deliver_piece(topic, piece).await?,
-                Kind::Expiry => self.expire_piece(topic, piece).await?,
-            }
-            if last {
-                break;
-            }
-            from = end;
+        let entries = match bounds.start < bounds.end {
+            true => topic.store.read(log, bounds.start, PIECE).await?,
+            false => Vec::new(),
+        };
+        let end = entries.last().map_or(bounds.end, Entry::end_offset);
+        let last = end >= bounds.end;
+        let piece = Piece {
+            bucket,
+            entries,
+            gone: gone(topic, bucket, log, end, last),
+            emptied: last.then_some(bucket),
+        };
+        match bucket.kind {
+            Kind::Delivery => self.deliver_piece(topic, piece).await,
+            Kind::Expiry => self.expire_piece(topic, piece).await,
         }
-        Ok(())
     }
 
     /// Messages that are due get their offsets, in the order of their times.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -16,6 +17,9 @@ use crate::id::{Millis, TopicId};
 const AGAIN: Duration = Duration::from_secs(1);
 /// The longest sleep: the system's clock may be set forward meanwhile.
 const NAP: Duration = Duration::from_mins(1);
+
+/// Topics whose buckets are moved at once: each piece waits for the disk.
+const SIDE_BY_SIDE: usize = 32;
 
 /// When which topic has a bucket to open; a topic may stand here several times.
 #[derive(Debug, Default)]
@@ -86,17 +90,27 @@ impl Broker {
     /// settled. The broker does so by itself, by the system's clock; a program whose time is not
     /// the system's calls this. Time never goes back for a topic.
     pub async fn turn_wheels(&self, now: Millis) {
-        let keeper = self.inner.timekeeper.clone();
-        for id in keeper.take_until(now) {
-            let Some(topic) = self.topic_by_id(id) else {
-                continue;
-            };
-            if let Err(error) = self.turn_wheel(&topic, now).await {
-                tracing::warn!(topic = %topic.name(), %error, "cannot move what is due; trying again");
-                keeper.arm(id, Millis::now().max(now).after(AGAIN));
-            } else {
-                self.arm_next(&topic);
+        loop {
+            let due = self.inner.timekeeper.take_until(now);
+            if due.is_empty() {
+                return;
             }
+            let turns = stream::iter(due);
+            let turns = turns.for_each_concurrent(SIDE_BY_SIDE, |id| self.turn_topic(id, now));
+            turns.await;
+        }
+    }
+
+    async fn turn_topic(&self, id: TopicId, now: Millis) {
+        let Some(topic) = self.topic_by_id(id) else {
+            return;
+        };
+        if let Err(error) = self.turn_wheel(&topic, now).await {
+            tracing::warn!(topic = %topic.name(), %error, "cannot move what is due; trying again");
+            let again = Millis::now().max(now).after(AGAIN);
+            self.inner.timekeeper.arm(id, again);
+        } else {
+            self.arm_next(&topic);
         }
     }
 

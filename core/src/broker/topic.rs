@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Lifetime, Retention, Subscription, TopicSpec, partition::Partition};
@@ -27,6 +28,8 @@ pub struct Topic {
     /// What waits for its time. Locked after tails, in the order of topics.
     pub(super) wheel: Mutex<Wheel>,
     pub(super) gone: CancellationToken,
+    /// Tells those who read all partitions of new ones.
+    pub(super) grown: Notify,
 }
 
 /// The ends of a partition.
@@ -57,6 +60,7 @@ impl Topic {
             subscriptions: RwLock::default(),
             wheel: Mutex::default(),
             gone: CancellationToken::new(),
+            grown: Notify::new(),
         }
     }
 
@@ -183,7 +187,8 @@ impl Topic {
         limit: ReadLimit,
     ) -> Result<Vec<Entry>> {
         let partition = self.partition(partition)?;
-        let (start, stable) = (partition.start(), partition.stable());
+        let start = partition.start();
+        let stable = partition.stable().max(start);
         if from < start || from > stable {
             let message = format!("offset {from} is outside {start} to {stable}");
             return Err(Error::new(ErrorKind::NotFound, "read topic", message));

@@ -314,12 +314,14 @@ impl Topic {
     fn grow(&self, numbers: Range<u32>) {
         for subscription in self.subscriptions() {
             numbers.clone().for_each(|_| {
-                subscription.add_partition(Cursor::starting_at(Offset::ZERO));
+                // Without a horizon: none is on disk yet.
+                subscription.add_partition(Cursor::default());
             });
         }
         let new = empty_partitions(self.id(), numbers.clone());
         self.partitions.write().extend(new);
         self.set_partitions(numbers.end);
+        self.grown.notify_waiters();
     }
 }
 

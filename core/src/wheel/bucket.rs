@@ -96,12 +96,16 @@ impl Bucket {
     /// From then on nothing is added, and what it holds is moved: to its partition once its second
     /// is over, else to narrower slots.
     pub fn opens_at(&self) -> Millis {
-        let width = self.level.width();
-        let start = self.slot.saturating_mul(width);
+        let start = self.begins_at().0;
         Millis(match self.level {
-            Level::Second => start.saturating_add(width),
+            Level::Second => start.saturating_add(self.level.width()),
             level => start.saturating_sub(level.lead()),
         })
+    }
+
+    /// Nothing in it is due before.
+    pub fn begins_at(&self) -> Millis {
+        Millis(self.slot.saturating_mul(self.level.width()))
     }
 
     /// The key in the store's catalog, which begins with `prefix`.

@@ -39,7 +39,9 @@ pub(in crate::broker) fn trim_op(topic: &Topic, at: PartitionId, step: u64) -> O
 
 fn trim_to(partition: &Partition, below: Offset, step: u64) -> Option<Op> {
     let (start, end) = (partition.start(), partition.end());
-    let worth = below.0 >= start.0 + step || (below > start && below == end);
+    // A group may have committed what is not there yet, and a lease ends before its message is on disk.
+    let below = below.min(partition.stable());
+    let worth = below.0 >= start.0.saturating_add(step) || (below > start && below == end);
     if !partition.take_owed_trim() && !worth {
         return None;
     }

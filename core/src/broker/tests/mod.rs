@@ -3,8 +3,10 @@
 mod altered;
 mod compact;
 mod deleted;
+mod due;
 mod durability;
 mod exclusive;
+mod grown;
 mod holes;
 mod limits;
 mod moody;

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -23,6 +24,7 @@ pub(super) struct Moody {
     fails: AtomicBool,
     disk: Semaphore,
     reads: Semaphore,
+    damaged: Mutex<Option<LogId>>,
 }
 
 pub(super) type Refusing = Arc<Layered<Moody>>;
@@ -35,6 +37,7 @@ impl Default for Moody {
             fails: AtomicBool::new(false),
             disk: Semaphore::new(1),
             reads: Semaphore::new(1),
+            damaged: Mutex::default(),
         }
     }
 }
@@ -52,6 +55,11 @@ impl Moody {
     /// As long as the guard lives, nothing is told to be on disk.
     pub(super) async fn hold_disk(&self) -> impl Drop + '_ {
         self.disk.acquire().await.unwrap()
+    }
+
+    /// What cannot be read from now on.
+    pub(super) fn spoil(&self, log: Option<LogId>) {
+        *self.damaged.lock() = log;
     }
 
     /// As long as the guard lives, nothing is read.
@@ -85,6 +93,9 @@ impl StoreLayer for Moody {
 
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
         drop(self.reads.acquire().await.unwrap());
+        if *self.damaged.lock() == Some(log) {
+            return Err(Error::new(ErrorKind::Corrupt, "read", "damaged"));
+        }
         self.store.read(log, from, limit).await
     }
 }

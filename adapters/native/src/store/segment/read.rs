@@ -26,7 +26,7 @@ pub(crate) fn read(
 ) -> Result<Vec<Entry>> {
     let cannot = |error: io::Error| unreadable(log, run, from, error);
     let (file, points) = segments.run(run, wait).map_err(cannot)?;
-    let mut walk = Walk::new(&*file, run, points, from).reading(limit.bytes, wait);
+    let mut walk = Walk::new(&*file, run, points, from).reading(octets(run, limit), wait);
     let mut room = Room::new(limit);
     let mut entries = Vec::with_capacity(about(run, limit));
     while let Some(found) = walk.next().map_err(cannot)? {
@@ -89,6 +89,13 @@ pub(crate) fn trim_point(segments: &Segments, run: &Run, keep: Keep) -> io::Resu
     };
     let last = points.iter().take_while(goes).last();
     Ok(last.map_or(run.base, |point| point.base))
+}
+
+/// Octets that a read takes, about: a few small entries are not worth all that its limit allows.
+fn octets(run: &Run, limit: ReadLimit) -> usize {
+    let each = run.length / run.entries.max(1) + 1;
+    let each = usize::try_from(each).unwrap_or(usize::MAX);
+    limit.bytes.min(limit.entries.saturating_mul(each))
 }
 
 /// Entries that a read gives, about.

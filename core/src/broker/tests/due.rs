@@ -1,0 +1,60 @@
+//! Buckets of delayed messages that cannot be moved.
+
+use std::time::Duration;
+
+use super::{
+    moody::{Refusing, broker_on},
+    *,
+};
+use crate::{broker::catalog, id::Millis, store::Store, wheel::bucket_log};
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn publish_due(broker: &Broker, at: Millis) {
+    let mut message = Message::new("m");
+    message.props.deliver_at = Some(at);
+    let published = broker.publish(Publish {
+        namespace: "/",
+        target: Target::Topic("t"),
+        draft: NativeCodec::encode(&message),
+        key: None,
+        lane: LaneId(0),
+        durability: None,
+        admission: Admission::none(),
+    });
+    published.unwrap().confirm.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_bucket_holds_up_no_other() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let soon = Millis::now().after(DAY);
+    publish_due(&broker, soon).await;
+    let buckets = store.scan(bytes::Bytes::from_static(catalog::BUCKETS));
+    let (key, value) = buckets.await.unwrap().remove(0);
+    let (_, _, number) = catalog::read_bucket(&key, &value).unwrap();
+    store.spoil(Some(bucket_log(topic.id(), number)));
+    publish_due(&broker, soon.after(100 * DAY)).await;
+
+    let end = soon.after(200 * DAY);
+    broker.turn_wheels(end).await;
+    assert_eq!(topic.bounds(P0).unwrap().stable, Offset(1));
+    store.spoil(None);
+    broker.turn_wheels(end.after(DAY)).await;
+    assert_eq!(topic.bounds(P0).unwrap().stable, Offset(2));
+}
+
+#[tokio::test]
+async fn more_than_a_turn_moves_is_moved_all_the_same() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let soon = Millis::now().after(DAY);
+    for n in 0..200 {
+        publish_due(&broker, soon.after(n * Duration::from_secs(1))).await;
+    }
+    broker.turn_wheels(soon.after(2 * DAY)).await;
+    assert_eq!(topic.bounds(P0).unwrap().stable, Offset(200));
+}
