@@ -19,7 +19,7 @@ use standpipe_core::{
     store::MemoryStore,
 };
 use standpipe_native::{client::NativeDriver, frontend::NativeFrontend};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -28,6 +28,7 @@ struct Server {
     authority: String,
     broker: Broker,
     shutdown: CancellationToken,
+    serving: Option<JoinHandle<standpipe_core::Result<()>>>,
 }
 
 impl Drop for Server {
@@ -45,11 +46,12 @@ impl Server {
         let authority = listener.local_addr().unwrap().to_string();
         let shutdown = CancellationToken::new();
         let serving = Arc::new(NativeFrontend).serve(listener, broker.clone(), shutdown.clone());
-        tokio::spawn(serving);
+        let serving = Some(tokio::spawn(serving));
         Self {
             authority,
             broker,
             shutdown,
+            serving,
         }
     }
 
@@ -296,6 +298,21 @@ async fn a_positional_reader_seeks() {
         Settlement::RELEASE,
     )]);
     assert_eq!(released.await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_replay_whose_reader_is_gone_does_not_hold_up_the_end() {
+    let mut server = Server::start().await;
+    server.publish("t", 3).await;
+    let (mut consumer, settler) = server.consumer("t?mode=positional&from=earliest").await;
+    receive(&mut consumer, 3).await;
+    drop((consumer, settler));
+    // By then the server has seen the end.
+    server.publish("other", 100).await;
+    server.shutdown.cancel();
+    // Less than the grace, after which connections are cut.
+    let ended = timeout(Duration::from_secs(4), server.serving.take().unwrap()).await;
+    ended.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use standpipe_core::{
     Error, ErrorKind, Result,
     broker::Broker,
-    session::{self, Open, PublishRequest, REQUEST_DEPTH, Request, serve_admin},
+    session::{self, Open, OpenMode, PublishRequest, REQUEST_DEPTH, Request, serve_admin},
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -16,7 +16,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
@@ -62,7 +62,7 @@ pub(super) async fn serve(
         written = &mut writing => return written,
     };
     match end {
-        Ok(()) => tokio::join!(connection.finish(), writing).1,
+        Ok(()) => tokio::join!(connection.finish(&shutdown), writing).1,
         Err(error) => {
             let outlets = connection.into_outlets();
             farewell(outlets, error.clone(), writing).await;
@@ -107,6 +107,8 @@ struct Connection {
     consuming: Option<mpsc::Sender<Request>>,
     opened: bool,
     sessions: JoinSet<Result<()>>,
+    /// A positional subscription: it goes on as long as it has credit, whether or not anybody asks.
+    replay: Option<AbortHandle>,
 }
 
 impl Connection {
@@ -118,6 +120,7 @@ impl Connection {
             consuming: None,
             opened: false,
             sessions: JoinSet::new(),
+            replay: None,
         }
     }
 
@@ -178,16 +181,26 @@ impl Connection {
         self.opened = true;
         let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
         let (broker, events) = (self.broker.clone(), self.outlets.events.clone());
-        self.sessions
-            .spawn(async move { session::subscribe(&broker, open, requests, events).await });
+        let is_replay = open.mode == OpenMode::Positional;
+        let subscription = async move { session::subscribe(&broker, open, requests, events).await };
+        let subscription = self.sessions.spawn(subscription);
+        self.replay = is_replay.then_some(subscription);
         self.consuming = Some(sender);
         Ok(())
     }
 
-    /// The client has no more to say: what it asked is answered, then the connection ends.
-    async fn finish(mut self) {
+    /// The client has no more to say: what it asked is answered, then the connection ends. One that
+    /// still reads a replay has some time for that; nothing tells it from one that is gone.
+    async fn finish(mut self, shutdown: &CancellationToken) {
         self.publishing = None;
         self.consuming = None;
+        let ended = async { while self.sessions.join_next().await.is_some() {} };
+        tokio::select! {
+            () = ended => return,
+            () = tokio::time::sleep(FAREWELL) => {}
+            () = shutdown.cancelled() => {}
+        }
+        self.replay.into_iter().for_each(|replay| replay.abort());
         while self.sessions.join_next().await.is_some() {}
     }
 
