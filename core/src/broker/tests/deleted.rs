@@ -2,45 +2,14 @@
 
 use super::*;
 use crate::{
-    broker::{Append, AppendError, GroupOffset, QUEUE, QueueSpec},
+    broker::{QUEUE, QueueSpec},
     driver::Settlement,
-    entry::{Draft, Format, ProducerStamp},
     error::ErrorKind,
     id::CursorId,
     message::{Headers, Text},
     router::{Binding, Destination},
     store::Store,
 };
-
-fn append(broker: &Broker, topic: &Arc<Topic>) -> Result<(), AppendError> {
-    let mut draft = Draft::batch(Format::NATIVE, bytes::Bytes::from_static(b"xx"), 5);
-    draft.producer = Some(ProducerStamp {
-        id: 9,
-        epoch: 0,
-        sequence: 0,
-    });
-    let append = Append {
-        topic,
-        partition: P0,
-        draft,
-        pieces: Vec::new(),
-        durability: Durability::Disk,
-        admission: Admission::none(),
-    };
-    broker.append(append).map(drop)
-}
-
-async fn commit(broker: &Broker) {
-    let offset = GroupOffset {
-        topic: "t".into(),
-        partition: P0,
-        offset: Offset(1),
-        leader_epoch: -1,
-        metadata: "a note".into(),
-    };
-    let committed = broker.group_commit("/", "g", &[offset]).await.unwrap();
-    committed.await.unwrap();
-}
 
 async fn cursor(store: &MemoryStore, subscription: &Subscription) -> Vec<bytes::Bytes> {
     let cursor = CursorId {
@@ -56,7 +25,7 @@ async fn a_queue_that_is_gone_is_not_brought_back_by_what_was_out() {
     let broker = open(&store).await;
     let topic = topic(&broker, Retention::Forever).await;
     publish(&broker, 3).await;
-    commit(&broker).await;
+    commit(&broker, "g", 1).await.unwrap().await.unwrap();
     broker
         .declare_queue(QueueSpec::new("/", "t"))
         .await
@@ -85,12 +54,12 @@ async fn a_topic_that_is_gone_leaves_nothing_and_takes_nothing() {
     let keys = async || store.scan(bytes::Bytes::new()).await.unwrap().len();
     let before = keys().await;
     let topic = topic(&broker, Retention::Forever).await;
-    append(&broker, &topic).unwrap();
-    commit(&broker).await;
+    append(&broker, &topic, 0).unwrap();
+    commit(&broker, "g", 1).await.unwrap().await.unwrap();
     assert!(keys().await > before + 2);
     broker.delete_topic("/", "t").await.unwrap();
     assert_eq!(keys().await, before);
-    let refused = append(&broker, &topic);
+    let refused = append(&broker, &topic, 0);
     assert!(
         matches!(refused, Err(AppendError::Other(error)) if error.kind() == ErrorKind::NotFound)
     );
@@ -120,16 +89,8 @@ async fn a_publish_to_many_goes_to_those_that_are_there() {
         more_keys: &[],
         headers: &Headers::default(),
     };
-    let published = broker.publish(Publish {
-        namespace: "/",
-        target,
-        draft: NativeCodec::encode(&Message::new("m")),
-        key: None,
-        lane: LaneId(0),
-        durability: None,
-        admission: Admission::none(),
-    });
-    published.unwrap().confirm.await.unwrap();
+    let sent = send(&broker, target, &Message::new("m"), None);
+    sent.confirm.await.unwrap();
     let mut ends = Vec::new();
     for topic in &topics {
         let log = topic.partition(P0).unwrap().log;

@@ -13,16 +13,8 @@ const DAY: Duration = Duration::from_hours(24);
 async fn publish_due(broker: &Broker, at: Millis) {
     let mut message = Message::new("m");
     message.props.deliver_at = Some(at);
-    let published = broker.publish(Publish {
-        namespace: "/",
-        target: Target::Topic("t"),
-        draft: NativeCodec::encode(&message),
-        key: None,
-        lane: LaneId(0),
-        durability: None,
-        admission: Admission::none(),
-    });
-    published.unwrap().confirm.await.unwrap();
+    let sent = send(broker, Target::Topic("t"), &message, None);
+    sent.confirm.await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Partitions that are added, and offsets that are not there yet.
 
 use super::*;
-use crate::{broker::GroupOffset, driver::StartAt};
 
 const P1: PartitionId = PartitionId(1);
 
@@ -58,15 +57,7 @@ async fn a_commit_beyond_the_end_trims_what_is_there_and_no_more() {
     let broker = open(&Arc::default()).await;
     let topic = topic(&broker, Retention::Settled).await;
     publish(&broker, 3).await;
-    let offset = GroupOffset {
-        topic: "t".into(),
-        partition: P0,
-        offset: Offset(u64::MAX),
-        leader_epoch: -1,
-        metadata: bytes::Bytes::new(),
-    };
-    let committed = broker.group_commit("/", "g", &[offset]).await.unwrap();
-    committed.await.unwrap();
+    commit(&broker, "g", u64::MAX).await.unwrap().await.unwrap();
     let bounds = topic.bounds(P0).unwrap();
     assert_eq!((bounds.start, bounds.end), (Offset(3), Offset(3)));
     let workers = lease(&broker, &topic, "workers").await;

@@ -23,12 +23,13 @@ mod waking;
 use std::sync::Arc;
 
 use super::{
-    Admission, Broker, Confirm, Content, Delivery, LaneId, Mode, Options, Publish, Retention,
-    Subscription, Target, Topic, TopicSpec,
+    Admission, Append, AppendError, Appended, Broker, Confirm, Content, Delivery, GroupOffset,
+    LaneId, Mode, Options, Publish, Published, Retention, Subscription, Target, Topic, TopicSpec,
 };
 use crate::{
     codec::Codecs,
     driver::StartAt,
+    entry::{Draft, Format, ProducerStamp},
     id::{Offset, PartitionId},
     message::Message,
     native::NativeCodec,
@@ -60,21 +61,61 @@ async fn publish_at(broker: &Broker, count: u64, durability: Durability) {
 }
 
 fn submit(broker: &Broker, number: u64, durability: Durability) -> Confirm {
+    let message = Message::new(number.to_string());
+    send(broker, Target::Topic("t"), &message, Some(durability)).confirm
+}
+
+fn send(
+    broker: &Broker,
+    target: Target<'_>,
+    message: &Message,
+    durability: Option<Durability>,
+) -> Published {
     let published = broker.publish(Publish {
         namespace: "/",
-        target: Target::Topic("t"),
-        draft: NativeCodec::encode(&Message::new(number.to_string())),
+        target,
+        draft: NativeCodec::encode(message),
         key: None,
         lane: LaneId(0),
-        durability: Some(durability),
+        durability,
         admission: Admission::none(),
     });
-    published.unwrap().confirm
+    published.unwrap()
 }
 
 async fn lease(broker: &Broker, topic: &Arc<Topic>, name: &str) -> Arc<Subscription> {
     let made = broker.ensure_subscription(topic, name, Mode::Lease, StartAt::Earliest);
     made.await.unwrap()
+}
+
+/// A batch of five from an idempotent producer.
+fn append(broker: &Broker, topic: &Arc<Topic>, sequence: i32) -> Result<Appended, AppendError> {
+    let mut draft = Draft::batch(Format::NATIVE, bytes::Bytes::from_static(b"xx"), 5);
+    draft.producer = Some(ProducerStamp {
+        id: 9,
+        epoch: 0,
+        sequence,
+    });
+    broker.append(Append {
+        topic,
+        partition: P0,
+        draft,
+        pieces: Vec::new(),
+        durability: Durability::Disk,
+        admission: Admission::none(),
+    })
+}
+
+/// What a group commits on the topic `t`.
+async fn commit(broker: &Broker, group: &str, offset: u64) -> crate::error::Result<Confirm> {
+    let offset = GroupOffset {
+        topic: "t".into(),
+        partition: P0,
+        offset: Offset(offset),
+        leader_epoch: -1,
+        metadata: "a note".into(),
+    };
+    broker.group_commit("/", group, &[offset]).await
 }
 
 /// Forgets behind the broker's back, as its janitor does.

@@ -4,28 +4,7 @@ use super::{
     moody::{Refusing, broker_on},
     *,
 };
-use crate::{
-    broker::{Append, AppendError, Appended},
-    entry::{Draft, Format, ProducerStamp},
-    error::ErrorKind,
-};
-
-fn append(broker: &Broker, topic: &Arc<Topic>, sequence: i32) -> Result<Appended, AppendError> {
-    let mut draft = Draft::batch(Format::NATIVE, bytes::Bytes::from_static(b"xx"), 5);
-    draft.producer = Some(ProducerStamp {
-        id: 9,
-        epoch: 0,
-        sequence,
-    });
-    broker.append(Append {
-        topic,
-        partition: P0,
-        draft,
-        pieces: Vec::new(),
-        durability: Durability::Disk,
-        admission: Admission::none(),
-    })
-}
+use crate::error::ErrorKind;
 
 #[tokio::test]
 async fn a_batch_that_was_refused_is_no_repeat_when_it_comes_again() {

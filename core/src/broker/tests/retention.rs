@@ -1,23 +1,11 @@
 //! Retention by time and size.
 
 use super::*;
-use crate::{broker::GroupOffset, driver::Settlement, id::Millis, store::LogBounds};
+use crate::{driver::Settlement, id::Millis, store::LogBounds};
 
 async fn bounds(topic: &Topic) -> LogBounds {
     let log = topic.partition(P0).unwrap().log;
     topic.store.bounds(log).await.unwrap()
-}
-
-async fn commit(broker: &Broker, group: &str, offset: u64) {
-    let offset = GroupOffset {
-        topic: "t".into(),
-        partition: P0,
-        offset: Offset(offset),
-        leader_epoch: -1,
-        metadata: "a note".into(),
-    };
-    let committed = broker.group_commit("/", group, &[offset]).await.unwrap();
-    committed.wait().await.unwrap();
 }
 
 #[tokio::test]
@@ -26,7 +14,7 @@ async fn an_age_takes_what_is_unsettled_too_and_counts_it_for_each_subscription(
     let topic = topic(&broker, Retention::Time { ms: 60_000 }).await;
     let workers = lease(&broker, &topic, "workers").await;
     publish(&broker, 10).await;
-    commit(&broker, "readers", 4).await;
+    commit(&broker, "readers", 4).await.unwrap().await.unwrap();
     workers.vanish(P0, Offset(2)..Offset(5));
     let held = workers.get(broker.new_owner()).await.unwrap().unwrap();
     broker.tidy(Millis::now()).await;

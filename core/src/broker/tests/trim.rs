@@ -1,19 +1,7 @@
 //! The beginning of a log and a group's offsets, taken away by hand.
 
 use super::*;
-use crate::{broker::GroupOffset, error::ErrorKind};
-
-async fn commit(broker: &Broker, offset: u64) {
-    let offset = GroupOffset {
-        topic: "t".into(),
-        partition: P0,
-        offset: Offset(offset),
-        leader_epoch: -1,
-        metadata: "a note".into(),
-    };
-    let committed = broker.group_commit("/", "g", &[offset]).await.unwrap();
-    committed.wait().await.unwrap();
-}
+use crate::error::ErrorKind;
 
 #[tokio::test]
 async fn what_is_trimmed_is_gone_for_every_subscription_and_after_a_restart() {
@@ -22,7 +10,7 @@ async fn what_is_trimmed_is_gone_for_every_subscription_and_after_a_restart() {
     let topic = topic(&broker, Retention::Forever).await;
     let workers = lease(&broker, &topic, "workers").await;
     publish(&broker, 10).await;
-    commit(&broker, 2).await;
+    commit(&broker, "g", 2).await.unwrap().await.unwrap();
     let start = broker.trim(&topic, P0, Some(Offset(4))).await.unwrap();
     assert_eq!((start, workers.lost()), (Offset(4), 4));
     let lower = broker.trim(&topic, P0, Some(Offset(1))).await.unwrap();
@@ -66,7 +54,7 @@ async fn a_group_whose_offset_is_taken_back_holds_nothing_any_more() {
     let broker = open(&store).await;
     let topic = topic(&broker, Retention::Settled).await;
     publish(&broker, 10).await;
-    commit(&broker, 3).await;
+    commit(&broker, "g", 3).await.unwrap().await.unwrap();
     assert!(topic.holder().is_some());
     let partitions = [("t".to_owned(), P0), ("missing".to_owned(), P0)];
     let deleted = broker.delete_group_offsets("/", "g", &partitions);
@@ -75,6 +63,6 @@ async fn a_group_whose_offset_is_taken_back_holds_nothing_any_more() {
     assert_eq!(broker.group_offsets("/", "g"), []);
     let again = open(&store).await;
     assert_eq!(again.group_offsets("/", "g"), []);
-    commit(&again, 5).await;
+    commit(&again, "g", 5).await.unwrap().await.unwrap();
     assert_eq!(again.group_offsets("/", "g")[0].offset.offset, Offset(5));
 }

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    broker::{Attach, Attachment, Credit, GroupOffset},
+    broker::{Attach, Attachment, Credit},
     driver::Settlement,
     error::ErrorKind,
 };
@@ -161,20 +161,10 @@ async fn a_groups_commit_that_is_refused_is_none() {
     let broker = broker_on(&store).await;
     topic(&broker, Retention::Forever).await;
     publish(&broker, 10).await;
-    let commit = async |offset| {
-        let offset = GroupOffset {
-            topic: "t".into(),
-            partition: P0,
-            offset: Offset(offset),
-            leader_epoch: -1,
-            metadata: "a note".into(),
-        };
-        broker.group_commit("/", "g", &[offset]).await
-    };
     let committed = || broker.group_offsets("/", "g")[0].offset.offset;
-    commit(3).await.unwrap().await.unwrap();
+    commit(&broker, "g", 3).await.unwrap().await.unwrap();
     store.refuse(true);
-    let refused = commit(7).await.unwrap_err();
+    let refused = commit(&broker, "g", 7).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Throttled);
     assert_eq!(committed(), Offset(3));
     let partitions = [("t".to_owned(), P0)];

@@ -24,16 +24,8 @@ fn attach(broker: &Broker, queue: &Arc<Subscription>, credit: &Arc<Credit>) -> A
 }
 
 async fn publish_to(broker: &Broker, queue: &str) {
-    let published = broker.publish(Publish {
-        namespace: "/",
-        target: Target::Topic(queue),
-        draft: NativeCodec::encode(&Message::new("m")),
-        key: None,
-        lane: LaneId(0),
-        durability: None,
-        admission: Admission::none(),
-    });
-    published.unwrap().confirm.await.unwrap();
+    let sent = send(broker, Target::Topic(queue), &Message::new("m"), None);
+    sent.confirm.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
