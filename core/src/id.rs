@@ -1,8 +1,9 @@
 //! Identities and positions, each its own type so that they cannot be mixed up.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A position in a partition's log. Assigned densely from 0, one for each message or control record.
@@ -107,6 +108,14 @@ impl Millis {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// A clock for deadlines in this process: the wall clock as it was when first asked, and the time
+    /// since by the monotonic clock. Whoever sets the system's clock ends no lease by it.
+    pub fn steady() -> Self {
+        static BEGAN: OnceLock<(Instant, Millis)> = OnceLock::new();
+        let (began, wall) = BEGAN.get_or_init(|| (Instant::now(), Self::now()));
+        wall.after(began.elapsed())
     }
 
     /// This time and `wait` more; the end of time where that overflows.

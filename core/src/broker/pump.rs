@@ -48,7 +48,7 @@ async fn run(subscription: Arc<Subscription>) {
                 }
                 return;
             }
-            let now = Millis::now();
+            let now = Millis::steady();
             state.dispatcher.tick(now);
             grants.append(&mut state.dispatcher.poll(now, BUDGET));
             let again = (!subscription.persist_later(&mut state)).then_some(RETRY);
@@ -157,7 +157,7 @@ impl Subscription {
             let seq = {
                 let mut state = self.state.lock();
                 self.used_in(&mut state);
-                let now = Millis::now();
+                let now = Millis::steady();
                 state.dispatcher.tick(now);
                 self.serve_consumers(&mut state, now);
                 let grant = state.dispatcher.get(owner);

@@ -188,7 +188,7 @@ impl Subscription {
         &self,
         settlements: Vec<(Receipt, Settlement)>,
     ) -> Result<(Vec<bool>, Confirm)> {
-        let now = Millis::now();
+        let now = Millis::steady();
         let mut state = self.state.lock();
         let held = settlements.into_iter().map(|(receipt, settlement)| {
             if matches!(settlement, Settlement::Reject { .. }) {

@@ -88,7 +88,7 @@ async fn run(broker: Weak<Inner>) {
 impl Broker {
     /// Does what is due at `now`: delayed messages go to their partitions, and what expired is
     /// settled. The broker does so by itself, by the system's clock; a program whose time is not
-    /// the system's calls this. Time never goes back for a topic.
+    /// the system's calls this.
     pub async fn turn_wheels(&self, now: Millis) {
         loop {
             let due = self.inner.timekeeper.take_until(now);

@@ -59,13 +59,14 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    /// Time goes on. It never goes back here, whatever the system's clock does: a bucket that was
-    /// opened takes no more entries.
+    /// Time goes on, or back, as the system's clock does; but not back while a bucket is open, for one
+    /// that was opened takes no more entries.
     pub fn advance(&mut self, now: Millis) {
-        self.now = self.now.max(now);
+        let is_open = self.next_opening().is_some_and(|opens| opens <= self.now);
+        self.now = if is_open { self.now.max(now) } else { now };
     }
 
-    /// The latest time that it was told.
+    /// The time by which it files.
     pub fn now(&self) -> Millis {
         self.now
     }

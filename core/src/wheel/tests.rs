@@ -52,6 +52,30 @@ impl Model {
     }
 }
 
+/// What may happen in any order.
+#[derive(Debug, Clone)]
+enum Act {
+    /// The clock is set.
+    Clock(i64),
+    /// A message comes, with this delay.
+    Add(i64),
+    /// What an open bucket holds is read.
+    Read,
+    /// What was read is moved, and the bucket goes.
+    Move,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => (-3_000..3_000i64).prop_map(Act::Clock),
+        1 => (-YEAR..YEAR).prop_map(Act::Clock),
+        4 => (0..4_000i64).prop_map(Act::Add),
+        1 => due().prop_map(Act::Add),
+        2 => Just(Act::Read),
+        2 => Just(Act::Move),
+    ]
+}
+
 fn due() -> impl Strategy<Value = i64> {
     prop_oneof![0..5_000i64, 0..200_000i64, 0..90_000_000i64, 0..YEAR * 3]
 }
@@ -86,6 +110,44 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_added_to_what_is_being_emptied_wherever_the_clock_goes(
+        acts in prop::collection::vec(act(), 1..200),
+    ) {
+        let mut model = Model::default();
+        let (mut clock, mut read) = (YEAR, None);
+        model.wheel.advance(Millis(clock));
+        for (id, act) in acts.into_iter().enumerate() {
+            match act {
+                Act::Clock(step) => clock += step,
+                Act::Add(wait) => {
+                    model.wheel.advance(Millis(clock));
+                    let soonest = model.wheel.now().0 + 1;
+                    model.add(Millis((clock + wait).max(soonest)), id);
+                }
+                Act::Read => {
+                    model.wheel.advance(Millis(clock));
+                    let first = model.wheel.open().into_iter().next();
+                    read = read.or_else(|| {
+                        first.map(|(bucket, number)| (bucket, number, model.logs[&number].len()))
+                    });
+                }
+                Act::Move => {
+                    model.wheel.advance(Millis(clock));
+                    let Some((bucket, number, length)) = read.take() else {
+                        continue;
+                    };
+                    let entries = model.logs.remove(&number).unwrap_or_default();
+                    prop_assert_eq!(entries.len(), length, "added to behind the reader's back");
+                    for (due, id) in entries {
+                        model.add(due, id);
+                    }
+                    model.wheel.remove(bucket);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn buckets_are_few_however_many_entries_wait(
         start in 0..YEAR * 60, dues in prop::collection::vec(due(), 1..500),
     ) {
@@ -116,15 +178,32 @@ proptest! {
 }
 
 #[test]
-fn a_clock_that_goes_back_opens_nothing_twice() {
+fn a_clock_that_goes_back_holds_up_nothing() {
     let mut model = Model::default();
-    model.turn(Millis(10_000));
-    model.add(Millis(10_500), 0);
-    model.turn(Millis(11_000));
-    assert_eq!(model.out[&0].0, Millis(11_000));
+    model.turn(Millis(YEAR));
+    model.add(Millis(YEAR + 500), 0);
+    model.turn(Millis(YEAR + 1_000));
+    assert_eq!(model.out[&0].0, Millis(YEAR + 1_000));
     model.turn(Millis(0));
-    model.add(Millis(10_600), 1);
-    assert_eq!(model.out[&1].0, Millis(11_000));
+    model.add(Millis(1_500), 1);
+    model.turn(Millis(2_000));
+    assert_eq!(model.out[&1].0, Millis(2_000));
+}
+
+#[test]
+fn the_clock_goes_back_once_what_is_open_is_empty() {
+    let mut wheel = Wheel::default();
+    wheel.advance(Millis(10_000));
+    let mut filing = Filing::default();
+    wheel.place(&mut filing, Kind::Delivery, P0, Millis(10_500));
+    wheel.filed(filing);
+    wheel.advance(Millis(11_000));
+    wheel.advance(Millis(0));
+    assert_eq!(wheel.now(), Millis(11_000));
+    let open = wheel.open();
+    wheel.remove(open[0].0);
+    wheel.advance(Millis(0));
+    assert_eq!(wheel.now(), Millis(0));
 }
 
 #[test]
