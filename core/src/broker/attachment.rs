@@ -45,8 +45,13 @@ pub struct Attachment {
 /// Counts what waits to be received, so that a consumer that does not read gets no more.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    /// What was granted and not taken out, whether it is there yet or not.
     messages: AtomicUsize,
+    /// What is there.
+    filled: AtomicUsize,
     bytes: AtomicUsize,
+    /// Octets of what came last.
+    typical: AtomicUsize,
     message_limit: usize,
     byte_limit: usize,
     wake: Arc<Notify>,
@@ -77,21 +82,32 @@ impl Demand for Room {
 }
 
 impl Outbox {
+    /// What was granted and is not there yet is taken to be as large as what came last.
     fn has_room(&self) -> bool {
-        self.messages.load(Ordering::SeqCst) < self.message_limit
-            && self.bytes.load(Ordering::SeqCst) < self.byte_limit
+        let messages = self.messages.load(Ordering::SeqCst);
+        let coming = messages.saturating_sub(self.filled.load(Ordering::SeqCst));
+        let coming = coming.saturating_mul(self.typical.load(Ordering::SeqCst));
+        let bytes = self.bytes.load(Ordering::SeqCst).saturating_add(coming);
+        messages < self.message_limit && bytes < self.byte_limit
     }
 
     /// A delivery has its place among the messages since it was granted; now its octets count.
-    pub(super) fn fill(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes, Ordering::SeqCst);
+    /// Returns whether there is room for more of them.
+    pub(super) fn fill(&self, bytes: usize) -> bool {
+        self.typical.store(bytes, Ordering::SeqCst);
+        let before = self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        self.filled.fetch_add(1, Ordering::SeqCst);
+        before.saturating_add(bytes) < self.byte_limit
     }
 
-    fn take_out(&self, messages: usize, bytes: usize) {
+    /// Takes out what was granted; `bytes` of it where it was there, in so many messages.
+    fn take_out(&self, messages: usize, filled: usize, bytes: usize) {
         // What was there at the moment of taking out: the pump may have filled it just before, and
-        // sleeps then.
+        // sleeps then. What is coming keeps it awake, so that counts for nothing here; and never
+        // for more than it is, since `filled` falls last.
         let messages = self.messages.fetch_sub(messages, Ordering::SeqCst);
         let bytes = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        self.filled.fetch_sub(filled, Ordering::SeqCst);
         if messages >= self.message_limit || bytes >= self.byte_limit {
             self.wake.notify_one();
         }
@@ -100,7 +116,7 @@ impl Outbox {
     /// A grant that came to nothing.
     pub(super) fn forget(&self) {
         self.credit.nothing_came();
-        self.take_out(1, 0);
+        self.take_out(1, 0, 0);
     }
 }
 
@@ -126,7 +142,9 @@ impl Broker {
         let limits = self.limits();
         let outbox = Arc::new(Outbox {
             messages: AtomicUsize::new(0),
+            filled: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            typical: AtomicUsize::new(0),
             message_limit: limits.outbox_messages,
             byte_limit: limits.outbox_bytes,
             wake: subscription.wake.clone(),
@@ -174,7 +192,8 @@ impl Attachment {
             return None;
         }
         let bytes = deliveries.iter().map(Delivery::size).sum();
-        self.outbox.take_out(deliveries.len(), bytes);
+        self.outbox
+            .take_out(deliveries.len(), deliveries.len(), bytes);
         Some(deliveries)
     }
 

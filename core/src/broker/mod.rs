@@ -13,6 +13,7 @@ mod catalog;
 mod completion;
 mod confirm;
 mod credit;
+mod decoded;
 mod delay;
 mod delivery;
 mod epochs;
@@ -20,6 +21,7 @@ mod equivalent;
 mod exchange;
 mod expiry;
 mod filing;
+mod get;
 mod group;
 mod janitor;
 mod keyed;
@@ -35,6 +37,7 @@ mod reader;
 mod refile;
 mod retention;
 mod snapshots;
+mod source;
 mod spec;
 mod subscription;
 #[cfg(test)]
@@ -97,6 +100,7 @@ pub(crate) struct Inner {
     store: Arc<dyn Store>,
     memory: Arc<MemoryStore>,
     codecs: Codecs,
+    decoded: decoded::Shelf,
     options: Options,
     epoch: Epoch,
     state: RwLock<State>,

@@ -2,18 +2,15 @@
 
 use std::{pin::pin, sync::Arc};
 
-use super::{Broker, Content, Delivery, GroupOffset, Topic};
+use super::{Broker, Content, Delivery, GroupOffset, Topic, decoded::Batch, source::READ_BYTES};
 use crate::{
     dispatcher::Receipt,
     driver::StartAt,
     entry::{Entry, Flags},
     error::{ErrorKind, Result},
-    id::{Offset, PartitionId},
+    id::{LogId, Offset, PartitionId},
     store::ReadLimit,
 };
-
-/// Octets read from one partition at once.
-const READ_BYTES: usize = 1 << 20;
 
 /// Walks every partition of a topic from where it was placed. Without a group it remembers nothing.
 #[derive(Debug)]
@@ -172,46 +169,68 @@ impl PositionalReader {
     }
 
     async fn read(&mut self, partition: PartitionId, limit: usize) -> Result<Vec<Delivery>> {
-        let bytes = READ_BYTES;
-        let entries = limit.max(1);
         let bounds = self.topic.bounds(partition)?;
         let from = self.next[partition.0 as usize].max(bounds.start);
-        let limit_read = ReadLimit { bytes, entries };
-        let entries = match self.topic.read(partition, from, limit_read).await {
-            Ok(entries) => entries,
-            // Trimmed meanwhile: the next look begins at the new start.
-            Err(error)
-                if error.kind() == ErrorKind::NotFound
-                    && self.topic.bounds(partition)?.start > from =>
-            {
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
+        let log = self.topic.partition(partition)?.log;
+        let entries = match self.broker.inner.decoded.find(log, from) {
+            Some(batch) if from < bounds.stable => vec![batch.entry().clone()],
+            _ => match self.entries(partition, log, from, limit.max(1)).await? {
+                Ok(entries) => entries,
+                Err(start) => {
+                    self.next[partition.0 as usize] = start;
+                    return Ok(Vec::new());
+                }
+            },
         };
-        if entries.is_empty() {
-            self.next[partition.0 as usize] = from.max(bounds.stable);
-            return Ok(Vec::new());
-        }
-        let mut deliveries = Vec::new();
-        let mut next = from;
+        let mut taking = Taking {
+            deliveries: Vec::new(),
+            octets: 0,
+            limit,
+        };
+        let mut next = match entries.is_empty() {
+            true => from.max(bounds.stable),
+            false => from,
+        };
         for entry in &entries {
-            if deliveries.len() >= limit {
+            if taking.is_full() {
                 break;
             }
-            next = self.take(partition, entry, next, limit, &mut deliveries);
+            next = self.take((partition, log), entry, next, &mut taking);
         }
         self.next[partition.0 as usize] = next;
-        Ok(deliveries)
+        Ok(taking.deliveries)
+    }
+
+    /// What is there from an offset on; where that was trimmed meanwhile, the new start.
+    async fn entries(
+        &self,
+        partition: PartitionId,
+        log: LogId,
+        from: Offset,
+        entries: usize,
+    ) -> Result<Result<Vec<Entry>, Offset>> {
+        let bytes = READ_BYTES;
+        let limit = ReadLimit { bytes, entries };
+        match self.topic.read(partition, from, limit).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let start = self.topic.store.bounds(log).await?.start;
+                if start > from {
+                    Ok(Err(start))
+                } else {
+                    Err(error)
+                }
+            }
+            read => read.map(Ok),
+        }
     }
 
     /// Takes the messages of an entry from `from` on; returns where to go on.
     fn take(
         &self,
-        partition: PartitionId,
+        (partition, log): (PartitionId, LogId),
         entry: &Entry,
         from: Offset,
-        limit: usize,
-        deliveries: &mut Vec<Delivery>,
+        taking: &mut Taking,
     ) -> Offset {
         let delivery = |offset, content| Delivery {
             receipt: Receipt {
@@ -229,23 +248,52 @@ impl PositionalReader {
             return entry.end_offset();
         }
         if draft.span == 1 {
-            deliveries.push(delivery(entry.base_offset, Content::Raw(entry.clone())));
+            taking.push(delivery(entry.base_offset, Content::Raw(entry.clone())));
             return entry.end_offset();
         }
-        let messages = match self.broker.codecs().decode(entry) {
-            Ok(messages) => messages,
+        let batch = match self.batch(log, entry) {
+            Ok(batch) => batch,
             Err(error) => {
                 debug_assert!(error.kind() != ErrorKind::NotFound);
                 tracing::warn!(topic = %self.topic.name(), offset = %entry.base_offset, %error, "unconvertible: skipped");
                 return entry.end_offset();
             }
         };
-        for (offset, message) in messages.into_iter().filter(|(offset, _)| *offset >= from) {
-            if deliveries.len() >= limit {
+        for (offset, message) in batch.onward(from) {
+            if taking.is_full() {
                 return offset;
             }
-            deliveries.push(delivery(offset, Content::Decoded(Box::new(message))));
+            taking.push(delivery(offset, Content::Decoded(Box::new(message))));
+            self.broker.inner.decoded.taken(&batch, offset);
         }
         entry.end_offset()
+    }
+
+    fn batch(&self, log: LogId, entry: &Entry) -> Result<Arc<Batch>> {
+        let inner = &self.broker.inner;
+        if let Some(batch) = inner.decoded.find(log, entry.base_offset) {
+            return Ok(batch);
+        }
+        let batch = Arc::new(Batch::decode(log, entry, &inner.codecs)?);
+        inner.decoded.keep(&batch);
+        Ok(batch)
+    }
+}
+
+/// What one call gives: a number of messages, and hardly more octets than are read at once.
+struct Taking {
+    deliveries: Vec<Delivery>,
+    octets: usize,
+    limit: usize,
+}
+
+impl Taking {
+    fn is_full(&self) -> bool {
+        self.deliveries.len() >= self.limit || self.octets >= READ_BYTES
+    }
+
+    fn push(&mut self, delivery: Delivery) {
+        self.octets += delivery.size();
+        self.deliveries.push(delivery);
     }
 }

@@ -37,13 +37,17 @@ impl Broker {
             return Err(Error::new(ErrorKind::Denied, "trim", message));
         }
         if below > partition.start() {
-            self.commit_trim(topic, &partition, below).await?;
-            topic.start_at(at, &partition, below);
+            self.commit_trim(topic, (at, &partition), below).await?;
         }
         Ok(partition.start())
     }
 
-    async fn commit_trim(&self, topic: &Topic, partition: &Partition, below: Offset) -> Result<()> {
+    async fn commit_trim(
+        &self,
+        topic: &Topic,
+        (at, partition): (PartitionId, &Partition),
+        below: Offset,
+    ) -> Result<()> {
         let _admin = self.turn().await;
         if topic.is_gone() {
             let message = format!("topic `{}` was deleted", topic.name());
@@ -55,6 +59,8 @@ impl Broker {
             durability: Durability::Disk,
             epoch: self.inner.epoch,
         })?;
+        // The store reads from there on; whoever asked may be gone before the disk has it.
+        topic.start_at(at, partition, below);
         topic.store.durable(submitted.seq, Durability::Disk).await
     }
 }

@@ -10,6 +10,7 @@ mod grown;
 mod holes;
 mod limits;
 mod moody;
+mod outbox;
 mod owed;
 mod refused;
 mod retention;
@@ -17,6 +18,7 @@ mod settled;
 mod trim;
 mod unheld;
 mod unpersisted;
+mod unread;
 mod unused;
 mod waking;
 

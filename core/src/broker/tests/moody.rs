@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -25,6 +25,8 @@ pub(super) struct Moody {
     disk: Semaphore,
     reads: Semaphore,
     damaged: Mutex<Option<LogId>>,
+    failing: AtomicUsize,
+    read: AtomicUsize,
 }
 
 pub(super) type Refusing = Arc<Layered<Moody>>;
@@ -38,6 +40,8 @@ impl Default for Moody {
             disk: Semaphore::new(1),
             reads: Semaphore::new(1),
             damaged: Mutex::default(),
+            failing: AtomicUsize::new(0),
+            read: AtomicUsize::new(0),
         }
     }
 }
@@ -60,6 +64,16 @@ impl Moody {
     /// What cannot be read from now on.
     pub(super) fn spoil(&self, log: Option<LogId>) {
         *self.damaged.lock() = log;
+    }
+
+    /// So many reads fail from now on, for no lasting reason.
+    pub(super) fn fail_reads(&self, count: usize) {
+        self.failing.store(count, Ordering::SeqCst);
+    }
+
+    /// Reads so far.
+    pub(super) fn reads(&self) -> usize {
+        self.read.load(Ordering::SeqCst)
     }
 
     /// As long as the guard lives, nothing is read.
@@ -93,6 +107,15 @@ impl StoreLayer for Moody {
 
     async fn read(&self, log: LogId, from: Offset, limit: ReadLimit) -> Result<Vec<Entry>> {
         drop(self.reads.acquire().await.unwrap());
+        self.read.fetch_add(1, Ordering::SeqCst);
+        let one_less = |left: usize| left.checked_sub(1);
+        let failing = &self.failing;
+        if failing
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_ok()
+        {
+            return Err(Error::new(ErrorKind::Transient, "read", "not now"));
+        }
         if *self.damaged.lock() == Some(log) {
             return Err(Error::new(ErrorKind::Corrupt, "read", "damaged"));
         }
