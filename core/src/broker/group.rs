@@ -14,7 +14,7 @@ use super::{Broker, Confirm, Mode, Subscription, Topic, catalog, topics::cursor_
 use crate::{
     cursor::{Change, Cursor, Mark, encode_changes},
     error::{Error, ErrorKind, Result},
-    id::{Millis, Offset, PartitionId},
+    id::{Millis, Offset, PartitionId, TopicId},
     store::{Commit, Durability, Op, Store},
 };
 
@@ -236,6 +236,9 @@ impl Broker {
         cursors.retain(|cursor| !cursor.subscription.state.lock().deleted);
         let confirm = self.commit_by_place(&cursors, |cursor| Some(cursor.op()))?;
         cursors.iter().for_each(GroupCursor::apply);
+        // Each partition once: a trim looks at all who hold it.
+        cursors.sort_by_key(GroupCursor::place);
+        cursors.dedup_by_key(|cursor| cursor.place());
         if let Err(error) = self.commit_by_place(&cursors, GroupCursor::trim_op) {
             let owe_trim = |cursor: &GroupCursor| cursor.topic.owe_trim(cursor.partition);
             cursors.iter().for_each(owe_trim);
@@ -301,6 +304,10 @@ impl GroupCursor {
             state.dispatcher.mark(self.partition, &self.changes);
         }
         self.subscription.update_held(&state, self.partition);
+    }
+
+    fn place(&self) -> (TopicId, PartitionId) {
+        (self.topic.id(), self.partition)
     }
 
     fn trim_op(&self) -> Option<Op> {

@@ -14,6 +14,7 @@ use super::{
     decoded::Shelf,
     janitor::Janitor,
     partition::Partition,
+    tally::Tally,
     timekeeper::Timekeeper,
     unused::Alarms,
 };
@@ -57,6 +58,9 @@ impl Broker {
             state: RwLock::new(State::default()),
             admin: Arc::default(),
             owed: Mutex::default(),
+            partitions: Tally::default(),
+            cursors: Tally::default(),
+            owned: Mutex::default(),
             group_commits: Mutex::default(),
             janitor: Janitor::default(),
             timekeeper: Arc::default(),
@@ -84,6 +88,7 @@ impl Broker {
         let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
         for subscription in topics.iter().flat_map(|topic| topic.subscriptions()) {
             subscription.gone.cancel();
+            let _turn = subscription.commit_turn(Some(&self.inner));
             let mut state = subscription.state.lock();
             state.dispatcher.exact_horizons();
             subscription.persist_later(&mut state);
@@ -166,7 +171,13 @@ impl Broker {
                 };
                 partitions.push(load_partition(&*store, log, &mut producers).await?);
             }
-            let topic = Topic::new(record.id, record.spec, store.clone(), partitions);
+            let topic = Topic::new(
+                record.id,
+                record.spec,
+                store.clone(),
+                partitions,
+                &self.inner.partitions,
+            );
             self.inner.state.write().insert(&Arc::new(topic));
         }
         let mut over = Vec::new();

@@ -40,6 +40,7 @@ mod snapshots;
 mod source;
 mod spec;
 mod subscription;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timekeeper;
@@ -66,7 +67,7 @@ pub use subscription::{Mode, Subscription};
 pub use topic::{Topic, TopicBounds};
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -74,6 +75,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
+use tally::Tally;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -108,6 +110,11 @@ pub(crate) struct Inner {
     admin: Arc<tokio::sync::Mutex<()>>,
     /// What declares and deletes have done in memory and the store has refused so far.
     owed: Mutex<Vec<Op>>,
+    /// Partitions of all topics, and cursors of all subscriptions on them.
+    partitions: Tally,
+    cursors: Tally,
+    /// The topics of queues that belong to a connection each.
+    owned: Mutex<HashMap<OwnerId, HashSet<TopicId>>>,
     /// The turn of a group's commit: its order in the store is that in memory.
     group_commits: Mutex<()>,
     admission: admission::Gate,

@@ -32,8 +32,12 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Partitions of one topic.
     pub partitions: u32,
+    /// Partitions of all topics together.
+    pub all_partitions: usize,
     /// Topics of the broker.
     pub topics: usize,
+    /// Cursors of all subscriptions together: each has one on every partition of its topic.
+    pub cursors: usize,
     /// Subscriptions of one topic.
     pub subscriptions: usize,
     /// Octets of a subscription's name.
@@ -53,7 +57,9 @@ impl Default for Limits {
             in_flight_bytes: 64 << 20,
             memory_bytes: 2 << 30,
             partitions: 10_000,
+            all_partitions: 200_000,
             topics: 100_000,
+            cursors: 1_000_000,
             subscriptions: 10_000,
             subscription_name: 32_767, // what Kafka's protocol carries
             outbox_bytes: 1 << 20,

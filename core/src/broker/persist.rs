@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use parking_lot::MutexGuard;
+
 use super::{
-    Inner, Subscription, Topic,
+    Inner, Mode, Subscription, Topic,
     completion::{Completion, Due, Effect},
     subscription::State,
 };
@@ -18,6 +20,13 @@ use crate::{
 const TRIM_STEP: u64 = 1024;
 
 impl Subscription {
+    /// The turn of a group's commits. Whoever persists a group's cursor takes it first: in between, a
+    /// commit is in the store already and not yet in memory, and a snapshot would undo it.
+    pub(super) fn commit_turn<'a>(&self, broker: Option<&'a Inner>) -> Option<MutexGuard<'a, ()>> {
+        let broker = broker.filter(|_| self.mode == Mode::Positional);
+        broker.map(|broker| broker.group_commits.lock())
+    }
+
     /// Persists, where nobody is there to be told of an error: `false` where the store refuses.
     pub(super) fn persist_later(&self, state: &mut State) -> bool {
         self.persist(state).is_ok()
@@ -25,6 +34,8 @@ impl Subscription {
 
     /// Persists what the store refused before, if anything.
     pub(super) fn make_up(&self) {
+        let broker = self.broker.upgrade();
+        let _turn = self.commit_turn(broker.as_deref());
         let mut state = self.state.lock();
         if !state.refused.is_empty() {
             self.persist_later(&mut state);

@@ -115,6 +115,7 @@ impl Broker {
             Some(topic) => (topic, None),
             None => self.new_topic(topic_spec(&spec))?,
         };
+        self.check_cursors(topic.partition_count() as usize, "declare queue")?;
         let mut ops: Vec<_> = op.into_iter().collect();
         let subscription = self.new_subscription(
             &topic,
@@ -127,6 +128,10 @@ impl Broker {
         let insert = move || {
             inner.state.write().insert(&topic);
             topic.add(&subscription);
+            if let Some(owner) = spec.exclusive {
+                let mut owned = inner.owned.lock();
+                owned.entry(owner).or_default().insert(topic.id());
+            }
             subscription.used();
             info(subscription, true)
         };
@@ -192,11 +197,28 @@ impl Broker {
     /// Ends what belongs to a connection that is gone: its exclusive queues.
     pub async fn owner_gone(&self, owner: OwnerId) {
         let _admin = self.turn().await;
-        let topics: Vec<_> = self.inner.state.read().by_id.values().cloned().collect();
-        let queues = topics.iter().filter_map(|topic| topic.subscription(QUEUE));
+        let owned = self.inner.owned.lock().remove(&owner);
+        let topics = owned.into_iter().flatten();
+        let topics = topics.filter_map(|topic| self.topic_by_id(topic));
+        let queues = topics.filter_map(|topic| topic.subscription(QUEUE));
         for queue in queues.filter(|queue| queue.exclusive() == Some(owner)) {
             if let Err(error) = self.delete_queue_locked(&queue).await {
                 tracing::error!(%error, "an exclusive queue is not deleted");
+            }
+        }
+    }
+
+    /// A queue that goes belongs to no connection any more.
+    pub(super) fn disown(&self, topic: &Topic) {
+        let queue = topic.subscription(QUEUE);
+        let Some(owner) = queue.and_then(|queue| queue.exclusive()) else {
+            return;
+        };
+        let mut owned = self.inner.owned.lock();
+        if let Some(topics) = owned.get_mut(&owner) {
+            topics.remove(&topic.id());
+            if topics.is_empty() {
+                owned.remove(&owner);
             }
         }
     }
@@ -272,10 +294,12 @@ impl Broker {
             return Err(Error::new(ErrorKind::Unsupported, "subscribe", message));
         }
         let turn = self.admin().await?;
-        self.check_mode(topic.namespace(), name, mode)?;
-        if let Some(subscription) = topic.subscription(name) {
+        if let Some(subscription) = topic.subscription(name)
+            && subscription.mode() == mode
+        {
             return Ok(subscription);
         }
+        self.check_mode(topic.namespace(), name, mode)?;
         self.check_new_subscription(topic, name)?;
         let mut floors = Vec::new();
         for partition in (0..topic.partition_count()).map(PartitionId) {
@@ -309,7 +333,7 @@ impl Broker {
             let name = topic.name();
             format!("topic `{name}` has {count} subscriptions, which is the limit")
         } else {
-            return Ok(());
+            return self.check_cursors(topic.partition_count() as usize, "subscribe");
         };
         Err(Error::new(ErrorKind::TooLarge, "subscribe", message))
     }
@@ -320,7 +344,8 @@ impl Broker {
             let message = format!("`{QUEUE}` is the name of every topic's queue, which is Lease");
             return Err(Error::new(ErrorKind::Conflict, "subscribe", message));
         }
-        let other = self.topics(namespace).into_iter().find_map(|topic| {
+        let topics = self.inner.state.read().all_of(namespace);
+        let other = topics.into_iter().find_map(|topic| {
             let subscription = topic.subscription(name)?;
             (subscription.mode() != mode).then(|| (topic, subscription.mode()))
         });
@@ -353,6 +378,9 @@ impl Broker {
         topic: &Arc<Topic>,
         subscription: &Arc<Subscription>,
     ) -> Result<()> {
+        if &**subscription.name() == QUEUE {
+            self.disown(topic);
+        }
         topic.subscriptions.write().remove(subscription.name());
         subscription.end();
         let mut ops = Vec::new();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Confirm, Inner, Topic, attachment::Outboxes, persist::Reserving, queue::QueueDeclaration,
-    snapshots::Snapshots,
+    snapshots::Snapshots, tally::Share,
 };
 use crate::{
     cursor::Cursor,
@@ -47,6 +47,7 @@ pub struct Subscription {
     pub(super) queue: Option<QueueDeclaration>,
     pub(super) state: Mutex<State>,
     held: Mutex<Vec<Held>>,
+    share: Share,
     pub(super) wake: Arc<Notify>,
     pub(super) gone: CancellationToken,
 }
@@ -109,6 +110,7 @@ impl Subscription {
             mode,
             topic: Arc::downgrade(topic),
             broker: Arc::downgrade(broker),
+            share: broker.cursors.share(snapshots.len()),
             queue,
             state: Mutex::new(State {
                 dispatcher,
@@ -267,6 +269,8 @@ impl Subscription {
 
     /// Retention took what is below: floors move there. What was not settled is counted and told.
     pub(super) fn lose_below(&self, partition: PartitionId, below: Offset) {
+        let broker = self.broker.upgrade();
+        let _turn = self.commit_turn(broker.as_deref());
         let mut state = self.state.lock();
         let held = state.dispatcher.cursor(partition);
         let held = held.filter(|cursor| held_from(self.mode, cursor).is_some());
@@ -307,6 +311,7 @@ impl Subscription {
         let mut state = self.state.lock();
         let from = held_from(self.mode, &cursor);
         self.held.lock().push(Held { from, version: 0 });
+        self.share.add(1);
         state.dispatcher.add_partition(cursor);
         state.snapshots.push(Snapshots::default());
     }

@@ -1,7 +1,7 @@
 //! Wakes when the next bucket of some topic's wheel opens.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -21,22 +21,51 @@ const NAP: Duration = Duration::from_mins(1);
 /// Topics whose buckets are moved at once: each piece waits for the disk.
 const SIDE_BY_SIDE: usize = 32;
 
-/// When which topic has a bucket to open; a topic may stand here several times.
+/// When which topic is to be looked at next.
 #[derive(Debug, Default)]
 pub(super) struct Timekeeper {
-    alarms: Mutex<BTreeSet<(Millis, TopicId)>>,
+    alarms: Mutex<Alarms>,
     earlier: Notify,
+}
+
+/// One alarm a topic: what comes after it is found when it rings.
+#[derive(Debug, Default)]
+struct Alarms {
+    by_time: BTreeSet<(Millis, TopicId)>,
+    by_topic: HashMap<TopicId, Millis>,
+}
+
+impl Alarms {
+    /// Whether it is the first of all now.
+    fn set(&mut self, topic: TopicId, at: Millis) -> bool {
+        if self.by_topic.get(&topic).is_some_and(|set| *set <= at) {
+            return false;
+        }
+        self.remove(topic);
+        let is_first = self.by_time.first().is_none_or(|first| at < first.0);
+        self.by_topic.insert(topic, at);
+        self.by_time.insert((at, topic));
+        is_first
+    }
+
+    fn remove(&mut self, topic: TopicId) {
+        if let Some(at) = self.by_topic.remove(&topic) {
+            self.by_time.remove(&(at, topic));
+        }
+    }
 }
 
 impl Timekeeper {
     /// Wakes the task at `at` for this topic.
     pub(super) fn arm(&self, topic: TopicId, at: Millis) {
-        let mut alarms = self.alarms.lock();
-        let first = alarms.first().copied();
-        alarms.insert((at, topic));
-        if first.is_none_or(|first| at < first.0) {
+        if self.alarms.lock().set(topic, at) {
             self.earlier.notify_one();
         }
+    }
+
+    /// The topic is gone.
+    pub(super) fn disarm(&self, topic: TopicId) {
+        self.alarms.lock().remove(topic);
     }
 
     /// Starts the task; it ends with the broker.
@@ -49,15 +78,18 @@ impl Timekeeper {
     fn take_until(&self, now: Millis) -> BTreeSet<TopicId> {
         let mut alarms = self.alarms.lock();
         let mut due = BTreeSet::new();
-        while let Some((_, topic)) = alarms.first().filter(|(at, _)| *at <= now).copied() {
+        while let Some((at, topic)) = alarms.by_time.first().copied()
+            && at <= now
+        {
+            alarms.remove(topic);
             due.insert(topic);
-            alarms.pop_first();
         }
         due
     }
 
     fn next(&self) -> Option<Millis> {
-        self.alarms.lock().first().map(|(at, _)| *at)
+        let alarms = self.alarms.lock();
+        alarms.by_time.first().map(|(at, _)| *at)
     }
 }
 
@@ -119,5 +151,28 @@ impl Broker {
         if let Some(next) = next {
             self.inner.timekeeper.arm(topic.id(), next);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_has_one_alarm_the_earliest_and_none_once_it_is_gone() {
+        let keeper = Timekeeper::default();
+        let [one, two] = [TopicId::random(), TopicId::random()];
+        for at in [50, 20, 90] {
+            keeper.arm(one, Millis(at));
+            keeper.arm(two, Millis(at + 1));
+        }
+        assert_eq!(keeper.alarms.lock().by_time.len(), 2);
+        assert_eq!(keeper.next(), Some(Millis(20)));
+        assert_eq!(keeper.take_until(Millis(20)), BTreeSet::from([one]));
+        keeper.arm(one, Millis(90));
+        keeper.disarm(two);
+        assert_eq!(keeper.next(), Some(Millis(90)));
+        assert_eq!(keeper.take_until(Millis(100)), BTreeSet::from([one]));
+        assert_eq!(keeper.next(), None);
     }
 }

@@ -6,7 +6,11 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lifetime, Retention, Subscription, TopicSpec, partition::Partition};
+use super::{
+    Lifetime, Retention, Subscription, TopicSpec,
+    partition::Partition,
+    tally::{Share, Tally},
+};
 use crate::{
     entry::{Draft, Entry},
     error::{Error, ErrorKind, Result},
@@ -24,6 +28,7 @@ pub struct Topic {
     namespace: Arc<str>,
     pub(super) store: Arc<dyn Store>,
     pub(super) partitions: RwLock<Vec<Arc<Partition>>>,
+    pub(super) share: Share,
     pub(super) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscription>>>,
     /// What waits for its time. Locked after tails, in the order of topics.
     pub(super) wheel: Mutex<Wheel>,
@@ -49,6 +54,7 @@ impl Topic {
         spec: TopicSpec,
         store: Arc<dyn Store>,
         partitions: Vec<Arc<Partition>>,
+        all_partitions: &Tally,
     ) -> Self {
         Self {
             id,
@@ -56,6 +62,7 @@ impl Topic {
             namespace: spec.namespace.as_str().into(),
             spec: RwLock::new(spec),
             store,
+            share: all_partitions.share(partitions.len()),
             partitions: RwLock::new(partitions),
             subscriptions: RwLock::default(),
             wheel: Mutex::default(),

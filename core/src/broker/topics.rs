@@ -22,6 +22,11 @@ impl State {
         self.topics.get(namespace)?.get(name).cloned()
     }
 
+    pub(super) fn all_of(&self, namespace: &str) -> Vec<Arc<Topic>> {
+        let of_namespace = self.topics.get(namespace).into_iter();
+        of_namespace.flat_map(HashMap::values).cloned().collect()
+    }
+
     pub(super) fn router(&self, namespace: &str) -> Result<&Router> {
         self.routers.get(namespace).ok_or_else(|| {
             let message = format!("no namespace `{namespace}`");
@@ -56,9 +61,7 @@ impl Broker {
 
     /// All topics of a namespace, by name.
     pub fn topics(&self, namespace: &str) -> Vec<Arc<Topic>> {
-        let state = self.inner.state.read();
-        let of_namespace = state.topics.get(namespace).into_iter();
-        let mut topics: Vec<_> = of_namespace.flat_map(HashMap::values).cloned().collect();
+        let mut topics = self.inner.state.read().all_of(namespace);
         topics.sort_by(|a, b| a.name().cmp(b.name()));
         topics
     }
@@ -67,7 +70,7 @@ impl Broker {
     ///
     /// # Errors
     /// `Exists` where the name is taken, `Invalid` for a bad name or number of partitions,
-    /// `TooLarge` at the limit of topics, and the store's.
+    /// `TooLarge` at the limits of topics and of all partitions, and the store's.
     pub async fn create_topic(&self, spec: TopicSpec) -> Result<Arc<Topic>> {
         let turn = self.admin().await?;
         if self.topic(&spec.namespace, &spec.name).is_some() {
@@ -116,7 +119,8 @@ impl Broker {
     /// Adds partitions behind those that are there.
     ///
     /// # Errors
-    /// `NotFound`, `Invalid` where the topic has as many or more already, and the store's.
+    /// `NotFound`, `Invalid` where the topic has as many or more already, `TooLarge` at the limits of all
+    /// partitions and cursors, and the store's.
     pub async fn grow_topic(&self, namespace: &str, name: &str, partitions: u32) -> Result<()> {
         let turn = self.admin().await?;
         let topic = self
@@ -129,6 +133,9 @@ impl Broker {
         }
         spec.partitions = partitions;
         spec.check(self.limits().partitions)?;
+        let (more, subscriptions) = (partitions - now, topic.subscriptions.read().len());
+        self.check_partitions(more, "grow topic")?;
+        self.check_cursors(more as usize * subscriptions, "grow topic")?;
         let ops = record_ops(&topic, &spec);
         let grow = move || topic.grow(now..partitions);
         self.bring_about(turn, ops, grow).await
@@ -191,6 +198,7 @@ impl Broker {
             let message = format!("{} topics exist, which is the limit", self.limits().topics);
             return Err(Error::new(ErrorKind::TooLarge, "create topic", message));
         }
+        self.check_partitions(spec.partitions, "create topic")?;
         let id = TopicId::random();
         let permanent = spec.lifetime == Lifetime::Permanent;
         let op = permanent.then(|| {
@@ -199,8 +207,38 @@ impl Broker {
             catalog::put(key, &TopicRecord { id, spec })
         });
         let partitions = empty_partitions(id, 0..spec.partitions).collect();
-        let topic = Arc::new(Topic::new(id, spec, self.store_for(permanent), partitions));
+        let topic = Arc::new(Topic::new(
+            id,
+            spec,
+            self.store_for(permanent),
+            partitions,
+            &self.inner.partitions,
+        ));
         Ok((topic, op))
+    }
+
+    fn check_partitions(&self, more: u32, operation: &'static str) -> Result<()> {
+        let (count, limit) = (self.inner.partitions.count(), self.limits().all_partitions);
+        if count.saturating_add(more as usize) <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "all topics together have {count} partitions; with {more} more they would pass the limit of {limit}"
+        );
+        Err(Error::new(ErrorKind::TooLarge, operation, message))
+    }
+
+    /// Whether there is room for the cursors of a subscription, or of partitions that are added.
+    pub(super) fn check_cursors(&self, more: usize, operation: &'static str) -> Result<()> {
+        let (count, limit) = (self.inner.cursors.count(), self.limits().cursors);
+        if count.saturating_add(more) <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "all subscriptions together have {count} cursors, one for each partition; with {more} more \
+             they would pass the limit of {limit}"
+        );
+        Err(Error::new(ErrorKind::TooLarge, operation, message))
     }
 
     pub(super) async fn delete_locked(&self, topic: &Arc<Topic>) -> Result<()> {
@@ -212,6 +250,8 @@ impl Broker {
             removed.unwrap_or_default()
         };
         topic.gone.cancel();
+        self.inner.timekeeper.disarm(topic.id());
+        self.disown(topic);
         let subscriptions = topic.subscriptions();
         subscriptions
             .iter()
@@ -320,6 +360,7 @@ impl Topic {
         }
         let new = empty_partitions(self.id(), numbers.clone());
         self.partitions.write().extend(new);
+        self.share.add(numbers.len());
         self.set_partitions(numbers.end);
         self.grown.notify_waiters();
     }

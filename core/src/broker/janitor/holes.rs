@@ -1,8 +1,13 @@
 //! What the janitor remembers of a partition, so that it asks a store nothing twice.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
-use crate::id::Offset;
+use crate::id::{Millis, Offset};
+
+/// Into so many parts an age is divided, after each of which a log is looked at.
+const LOOKS: u64 = 64;
+/// The longest that a log is not looked at.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// What was seen of a partition last, and what of it is forgotten. It lives in memory: after a
 /// restart the same is found and said once more, which changes nothing.
@@ -11,6 +16,7 @@ pub(in crate::broker) struct Space {
     forgotten: BTreeMap<Offset, Offset>,
     seen: Option<u64>,
     fitting: Option<(u64, Offset)>,
+    young: Option<(u64, Range<Millis>)>,
 }
 
 impl Space {
@@ -32,6 +38,18 @@ impl Space {
     /// It fits its limit with this end.
     pub(super) fn fits(&mut self, limit: u64, end: Offset) {
         self.fitting = Some((limit, end));
+    }
+
+    /// Whether something may be older than this limit: not shortly after all of it was younger.
+    pub(super) fn may_age(&self, limit: u64, now: Millis) -> bool {
+        let young = self.young.as_ref();
+        young.is_none_or(|(of, until)| *of != limit || !until.contains(&now))
+    }
+
+    /// All of it is younger than this limit, and looked at again once a small part of that has passed.
+    pub(super) fn is_young(&mut self, limit: u64, now: Millis) {
+        let wait = Duration::from_millis(limit / LOOKS).min(LONGEST);
+        self.young = Some((limit, now..now.after(wait)));
     }
 
     /// Remembers that a range is forgotten.
@@ -88,6 +106,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_young_is_not_looked_at_for_a_part_of_its_time() {
+        let (mut space, limit) = (Space::default(), 64_000);
+        assert!(space.may_age(limit, Millis(0)));
+        space.is_young(limit, Millis(0));
+        assert!(!space.may_age(limit, Millis(999)));
+        assert!(space.may_age(limit, Millis(1_000)));
+        assert!(space.may_age(limit - 1, Millis(0)), "another limit");
+        assert!(space.may_age(limit, Millis(-1)), "the clock was set back");
+        space.is_young(u64::MAX, Millis(0));
+        assert!(space.may_age(u64::MAX, Millis(600_000)), "ten minutes");
+    }
 
     proptest! {
         #[test]

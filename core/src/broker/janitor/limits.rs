@@ -25,7 +25,8 @@ impl Broker {
             }
             let log = partition.log;
             let trim = vec![Op::Trim { log, below }];
-            if !self.submit_unless_gone(topic, trim).await? {
+            let still = || topic.retention() == limits;
+            if !self.submit_while(topic, trim, still).await? {
                 return Ok(());
             }
             topic.start_at(at, &partition, below);
@@ -46,10 +47,15 @@ async fn point(
         return Ok(start);
     }
     let mut below = start;
-    if let Some(ms) = limits.ms() {
+    if let Some(ms) = limits.ms()
+        && partition.space.lock().may_age(ms, now)
+    {
         let oldest = Millis(now.0.saturating_sub_unsigned(ms));
         let keep = Keep::Since(oldest);
         below = below.max(topic.store.trim_point(partition.log, keep).await?);
+        if below <= start {
+            partition.space.lock().is_young(ms, now);
+        }
     }
     if let Some(octets) = limits.octets()
         && partition.space.lock().has_grown(octets, stable)

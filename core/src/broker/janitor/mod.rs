@@ -125,14 +125,9 @@ impl Broker {
         }
     }
 
-    /// Submits for a topic that is still there; `false` where it was deleted meanwhile, since a
-    /// step behind its end would bring its log back.
-    async fn submit_unless_gone(&self, topic: &Topic, ops: Vec<Op>) -> Result<bool> {
-        self.submit_while(topic, ops, || true).await
-    }
-
-    /// Likewise, and `false` where what is asked does not hold any more: it cannot change meanwhile
-    /// if it is what an administrator sets.
+    /// Submits for a topic that is still there and for as long as `still` holds, which does not change
+    /// meanwhile if it is what an administrator sets; else `false`: a step behind a topic's end would
+    /// bring its log back.
     async fn submit_while(
         &self,
         topic: &Topic,
@@ -143,11 +138,15 @@ impl Broker {
         if topic.is_gone() || !still() {
             return Ok(false);
         }
-        topic.store.submit(Commit {
+        self.submit_space(topic, ops).map(|()| true)
+    }
+
+    fn submit_space(&self, topic: &Topic, ops: Vec<Op>) -> Result<()> {
+        let submitted = topic.store.submit(Commit {
             ops,
             durability: Durability::Os,
             epoch: self.inner.epoch,
-        })?;
-        Ok(true)
+        });
+        submitted.map(|_| ())
     }
 }

@@ -60,14 +60,25 @@ impl Broker {
         topic: &Arc<Topic>,
         budget: &mut usize,
     ) -> Result<()> {
-        let (mut ops, mut found) = (Vec::new(), Vec::new());
+        // Looked at first: what changes while the ranges are found is seen the next time.
+        let mut changed = Vec::new();
         for at in (0..topic.partition_count()).map(PartitionId) {
             let partition = topic.partition(at)?;
-            // Looked at first: what changes while the ranges are found is seen the next time.
             let look = look(topic, at, &partition);
-            if !partition.space.lock().has_changed(look) {
-                continue;
+            if partition.space.lock().has_changed(look) {
+                changed.push((at, partition, look));
             }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // Within a turn: whoever asks meanwhile that more be kept waits, and is not answered before.
+        let _turn = self.turn().await;
+        if topic.is_gone() || topic.retention() != Retention::Settled {
+            return Ok(());
+        }
+        let (mut ops, mut found) = (Vec::new(), Vec::new());
+        for (at, partition, look) in changed {
             ops.extend(trim_op(topic, at, 1));
             let room = FORGETS_A_PARTITION.min(*budget);
             let (ranges, is_all) = forgettable(topic, at, &partition, room);
@@ -78,15 +89,11 @@ impl Broker {
             found.push((partition, ranges, is_all.then_some(look)));
         }
         if !ops.is_empty() {
-            let submitted = self.submit_unless_gone(topic, ops).await;
-            let submitted = submitted.inspect_err(|_| {
+            self.submit_space(topic, ops).inspect_err(|_| {
                 found
                     .iter()
                     .for_each(|(partition, ..)| partition.owe_trim());
-            });
-            if !submitted? {
-                return Ok(());
-            }
+            })?;
         }
         for (partition, ranges, look) in found {
             let mut space = partition.space.lock();

@@ -1,7 +1,14 @@
 //! What a topic can be told while it exists.
 
-use super::*;
+use std::{pin::pin, time::Duration};
+
+use super::{
+    moody::{Refusing, begin, broker_on},
+    *,
+};
+use crate::driver::Settlement;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Millis;
 
 async fn alter(broker: &Broker, change: impl FnOnce(&mut TopicSpec) -> Result<()>) -> Result<()> {
     broker.alter_topic("/", "t", change).await
@@ -60,4 +67,30 @@ async fn a_change_that_is_refused_changes_nothing_and_names_and_partitions_stay(
     expected.retention = Retention::Forever;
     expected.notes.insert("a".into(), "b".into());
     assert_eq!(topic.spec(), expected);
+}
+
+#[tokio::test]
+async fn what_is_answered_as_changed_trims_as_it_was_no_more() {
+    for before in [Retention::Settled, "1s".parse().unwrap()] {
+        let store = Refusing::default();
+        let broker = broker_on(&store).await;
+        let topic = topic(&broker, before).await;
+        let workers = lease(&broker, &topic, "workers").await;
+        publish(&broker, 10).await;
+        for _ in 0..5 {
+            let got = workers.get(broker.new_owner()).await.unwrap().unwrap();
+            let acked = workers.settle(vec![(got.receipt, Settlement::Ack)]);
+            acked.unwrap().await.unwrap();
+        }
+        let later = Millis::now().after(Duration::from_hours(1));
+        let disk = store.hold_disk().await;
+        let mut changed = pin!(broker.set_retention("/", "t", Retention::Forever));
+        begin(changed.as_mut()).await;
+        let mut round = pin!(broker.tidy(later));
+        begin(round.as_mut()).await;
+        drop(disk);
+        let (changed, ()) = tokio::join!(changed, round);
+        changed.unwrap();
+        assert_eq!(topic.bounds(P0).unwrap().start, Offset::ZERO, "{before}");
+    }
 }

@@ -23,6 +23,21 @@ async fn an_exclusive_queue_goes_with_its_connection_and_the_topic_stays() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_is_not_remembered_for_its_connection() {
+    let broker = open(&Arc::default()).await;
+    topic(&broker, Retention::Forever).await;
+    for name in ["t", "q"] {
+        let mine = QueueSpec {
+            exclusive: Some(broker.new_owner()),
+            ..QueueSpec::new("/", name)
+        };
+        broker.declare_queue(mine).await.unwrap();
+        broker.delete_queue("/", name, false, false).await.unwrap();
+    }
+    assert!(broker.inner.owned.lock().is_empty());
+}
+
+#[tokio::test]
 async fn a_queue_that_is_not_durable_or_of_a_connection_ends_with_the_process() {
     let store = Arc::default();
     let broker = open(&store).await;
