@@ -27,6 +27,7 @@ mod janitor;
 mod keyed;
 mod lifecycle;
 mod options;
+mod owned;
 mod partition;
 mod persist;
 mod place;
@@ -67,7 +68,7 @@ pub use subscription::{Mode, Subscription};
 pub use topic::{Topic, TopicBounds};
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -113,8 +114,7 @@ pub(crate) struct Inner {
     /// Partitions of all topics, and cursors of all subscriptions on them.
     partitions: Tally,
     cursors: Tally,
-    /// The topics of queues that belong to a connection each.
-    owned: Mutex<HashMap<OwnerId, HashSet<TopicId>>>,
+    owned: owned::Owned,
     /// The turn of a group's commit: its order in the store is that in memory.
     group_commits: Mutex<()>,
     admission: admission::Gate,

@@ -129,8 +129,7 @@ impl Broker {
             inner.state.write().insert(&topic);
             topic.add(&subscription);
             if let Some(owner) = spec.exclusive {
-                let mut owned = inner.owned.lock();
-                owned.entry(owner).or_default().insert(topic.id());
+                inner.owned.add(owner, topic.id());
             }
             subscription.used();
             info(subscription, true)
@@ -192,35 +191,6 @@ impl Broker {
         }
         self.delete_queue_locked(&subscription).await?;
         Ok(counts.ready)
-    }
-
-    /// Ends what belongs to a connection that is gone: its exclusive queues.
-    pub async fn owner_gone(&self, owner: OwnerId) {
-        let _admin = self.turn().await;
-        let owned = self.inner.owned.lock().remove(&owner);
-        let topics = owned.into_iter().flatten();
-        let topics = topics.filter_map(|topic| self.topic_by_id(topic));
-        let queues = topics.filter_map(|topic| topic.subscription(QUEUE));
-        for queue in queues.filter(|queue| queue.exclusive() == Some(owner)) {
-            if let Err(error) = self.delete_queue_locked(&queue).await {
-                tracing::error!(%error, "an exclusive queue is not deleted");
-            }
-        }
-    }
-
-    /// A queue that goes belongs to no connection any more.
-    pub(super) fn disown(&self, topic: &Topic) {
-        let queue = topic.subscription(QUEUE);
-        let Some(owner) = queue.and_then(|queue| queue.exclusive()) else {
-            return;
-        };
-        let mut owned = self.inner.owned.lock();
-        if let Some(topics) = owned.get_mut(&owner) {
-            topics.remove(&topic.id());
-            if topics.is_empty() {
-                owned.remove(&owner);
-            }
-        }
     }
 
     /// Deletes a queue that goes with its last consumer, if that was it.
@@ -409,7 +379,7 @@ impl Subscription {
     }
 
     /// The connection that has the queue for itself.
-    fn exclusive(&self) -> Option<OwnerId> {
+    pub(super) fn exclusive(&self) -> Option<OwnerId> {
         self.queue.as_ref()?.exclusive
     }
 }

@@ -34,7 +34,7 @@ async fn what_is_deleted_is_not_remembered_for_its_connection() {
         broker.declare_queue(mine).await.unwrap();
         broker.delete_queue("/", name, false, false).await.unwrap();
     }
-    assert!(broker.inner.owned.lock().is_empty());
+    assert!(broker.inner.owned.is_empty());
 }
 
 #[tokio::test]
