@@ -225,3 +225,27 @@ async fn a_delayed_message_expires_after_it_was_due() {
     broker.turn_wheels(after(HOUR * 3)).await;
     assert_eq!((queue.counts().ready, queue.expired()), (0, 1));
 }
+
+#[tokio::test]
+async fn in_memory_what_expires_is_settled_and_what_was_consumed_before_costs_nothing() {
+    let mut options = Options::default();
+    options.limits.memory_bytes = 100_000;
+    let store = Arc::new(MemoryStore::new());
+    let opened = Broker::open(store.clone(), Codecs::default(), options);
+    let broker = opened.await.unwrap();
+    let queue = declare(&broker, false).await;
+    for _ in 0..5_000 {
+        publish(&broker, "reply", None, Some(after(HOUR))).await;
+        assert_eq!(drain(&broker, &queue).await, ["reply"]);
+    }
+    publish(&broker, "late", None, Some(after(HOUR))).await;
+    publish(&broker, "delayed", Some(after(HOUR)), Some(after(HOUR * 3))).await;
+    publish(&broker, "stays", None, None).await;
+    broker.turn_wheels(after(HOUR / 2)).await;
+    assert_eq!((queue.counts().ready, queue.expired()), (2, 0));
+    broker.turn_wheels(after(HOUR * 2)).await;
+    assert_eq!((queue.counts().ready, queue.expired()), (2, 1));
+    broker.turn_wheels(after(HOUR * 4)).await;
+    assert_eq!((queue.counts().ready, queue.expired()), (1, 2));
+    assert_eq!(drain(&broker, &queue).await, ["stays"]);
+}

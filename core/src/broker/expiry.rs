@@ -11,7 +11,7 @@ use crate::{
     wheel::Kind,
 };
 
-/// Adds the note that the message of `draft` expires, where it does: in the same commit as the
+/// Adds the note that the message of `draft` expires, where it does and is on disk: in the same commit as the
 /// entry, which gets `offset`. The caller holds the partition's tail.
 pub(super) fn note_expiry<'a>(
     ops: &mut Vec<Op>,
@@ -19,7 +19,10 @@ pub(super) fn note_expiry<'a>(
     draft: &Draft,
     offset: Offset,
 ) -> Option<FilingIn<'a>> {
-    let due = draft.fields.expires_at?;
+    let due = draft
+        .fields
+        .expires_at
+        .filter(|_| !stop.topic.lives_in_memory())?;
     let mut filing = FilingIn::begin(&stop.topic)?;
     filing.file_at_least(ops, Kind::Expiry, stop.at, due, note(offset, due));
     Some(filing)

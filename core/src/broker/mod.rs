@@ -19,6 +19,7 @@ mod delivery;
 mod epochs;
 mod equivalent;
 mod exchange;
+mod expiring;
 mod expiry;
 mod filing;
 mod get;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::janitor::Space;
+use super::{expiring::Expiring, janitor::Space};
 use crate::{
     compaction::Progress,
     id::{LogId, Offset},
@@ -25,6 +25,8 @@ pub(super) struct Partition {
     /// The store refused to let go of what is below `start`.
     owes_trim: AtomicBool,
     pub(super) space: Mutex<Space>,
+    /// Of a topic that lives in memory.
+    pub(super) expiring: Mutex<Expiring>,
     /// How far it is compacted; `None` before the first round.
     pub(super) compacted: Mutex<Option<Progress>>,
     start: AtomicU64,
@@ -42,6 +44,7 @@ impl Partition {
             closed: AtomicBool::new(false),
             owes_trim: AtomicBool::new(false),
             space: Mutex::default(),
+            expiring: Mutex::default(),
             compacted: Mutex::default(),
             start: AtomicU64::new(start.0),
             stable: AtomicU64::new(end.0),

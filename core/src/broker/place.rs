@@ -128,6 +128,7 @@ impl Broker {
         for (stop, placed) in open().zip(&submitted.placed) {
             stop.partition
                 .extend(placed.base_offset.plus(u64::from(draft.span)));
+            self.expires_in_memory(stop, draft.fields.expires_at, placed.base_offset);
         }
         for (index, stop) in stops.iter().enumerate() {
             if stop.partition.is_closed() {
@@ -147,7 +148,7 @@ impl Broker {
         mut ops: Vec<Op>,
         level: Durability,
     ) -> Result<(Submitted, u32)> {
-        let (span, log) = (draft.span, stop.partition.log);
+        let (span, log, expires) = (draft.span, stop.partition.log, draft.fields.expires_at);
         let append_at = ops.len();
         let filing = note_expiry(&mut ops, stop, &draft, stop.partition.end());
         ops.insert(append_at, Op::Append { log, draft });
@@ -159,8 +160,9 @@ impl Broker {
         if let Some(filing) = filing {
             filing.done(self, None);
         }
-        let end = submitted.placed[0].base_offset.plus(u64::from(span));
-        stop.partition.extend(end);
+        let base = submitted.placed[0].base_offset;
+        stop.partition.extend(base.plus(u64::from(span)));
+        self.expires_in_memory(stop, expires, base);
         Ok((submitted, span))
     }
 

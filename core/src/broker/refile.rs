@@ -99,14 +99,19 @@ impl Broker {
                 return Ok(());
             };
             let (mut ops, mut later, mut end) = (Vec::new(), Vec::new(), start);
+            let mut in_memory = Vec::new();
             for Entry { draft, .. } in piece.entries {
                 let due = draft.fields.deliver_at.unwrap_or_default();
                 let Some(draft) = filing.file(&mut later, Kind::Delivery, at, due, draft) else {
                     continue;
                 };
-                if let Some(expires) = draft.fields.expires_at {
-                    let note = expiry::note(end, expires);
-                    filing.file_at_least(&mut later, Kind::Expiry, at, expires, note);
+                match draft.fields.expires_at {
+                    Some(expires) if topic.lives_in_memory() => in_memory.push((expires, end)),
+                    Some(expires) => {
+                        let note = expiry::note(end, expires);
+                        filing.file_at_least(&mut later, Kind::Expiry, at, expires, note);
+                    }
+                    None => {}
                 }
                 end = end.plus(u64::from(draft.span));
                 let log = partition.log;
@@ -117,6 +122,9 @@ impl Broker {
             let submitted = topic.store.submit(self.moving(ops))?;
             partition.extend(end);
             filing.done(self, piece.emptied);
+            for (expires, offset) in in_memory {
+                self.expires_in_memory(&stop, Some(expires), offset);
+            }
             self.moved(&submitted, stop, start, end)
         };
         confirm.await

@@ -137,6 +137,7 @@ impl Broker {
         let Some(topic) = self.topic_by_id(id) else {
             return;
         };
+        topic.expire_in_memory(now);
         if let Err(error) = self.turn_wheel(&topic, now).await {
             tracing::warn!(topic = %topic.name(), %error, "cannot move what is due; trying again");
             let again = Millis::now().max(now).after(AGAIN);
@@ -148,7 +149,7 @@ impl Broker {
 
     pub(super) fn arm_next(&self, topic: &Topic) {
         let next = topic.wheel.lock().next_opening();
-        if let Some(next) = next {
+        if let Some(next) = next.into_iter().chain(topic.next_expiring()).min() {
             self.inner.timekeeper.arm(topic.id(), next);
         }
     }
