@@ -61,7 +61,8 @@ pub(super) fn is_expired(entry: &Entry, now: Millis) -> bool {
 impl Subscription {
     /// Messages that expired before anybody took them, since the broker started.
     pub fn expired(&self) -> u64 {
-        self.state.lock().expired
+        let state = self.state.lock();
+        state.expired + state.dispatcher.expired_on_lease()
     }
 
     /// Settles those of `offsets` that nobody holds. What is on lease stays with its holder; it is

@@ -17,6 +17,8 @@ pub(super) struct Lease {
     pub(super) owner: OwnerId,
     pub(super) consumer: Option<ConsumerId>,
     pub(super) deadline: Option<Millis>,
+    /// Whether the message's time to live ended meanwhile: nobody gets it after this one.
+    pub(super) is_expired: bool,
 }
 
 /// Offsets below `next` are settled, leased, deferred or returned; those from `next` to `end`
@@ -84,6 +86,7 @@ impl Lane {
             owner,
             consumer,
             deadline,
+            is_expired: false,
         };
         self.deadlines.add(deadline, offset);
         let before = self.leases.insert(offset, lease);
@@ -163,9 +166,13 @@ impl Lane {
         ended
     }
 
-    /// Settles an offset that nobody holds; `false` where it is settled or on lease.
+    /// Settles an offset that nobody holds; `false` where it is settled, or on lease, which is noted.
     pub(super) fn expire(&mut self, offset: Offset) -> bool {
-        if self.cursor.is_settled(offset) || self.leases.contains_key(&offset) {
+        if let Some(lease) = self.leases.get_mut(&offset) {
+            lease.is_expired = true;
+            return false;
+        }
+        if self.cursor.is_settled(offset) {
             return false;
         }
         self.cursor.apply(&Change::Settle(offset..offset.next()));

@@ -35,6 +35,7 @@ pub struct Dispatcher {
     consumers: Consumers,
     turn: usize,
     next_lease: u64,
+    expired_on_lease: u64,
     changes: Vec<(PartitionId, Change)>,
 }
 

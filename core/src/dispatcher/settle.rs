@@ -26,7 +26,8 @@ pub enum Settle {
 }
 
 impl Dispatcher {
-    /// Settles one delivery; `false` where its lease has ended before.
+    /// Settles one delivery; `false` where its lease has ended before. What expired meanwhile is done
+    /// with when it comes back.
     pub fn settle(&mut self, receipt: Receipt, settle: Settle) -> bool {
         let Some(lane) = self.lanes.get_mut(receipt.partition.0 as usize) else {
             return false;
@@ -36,6 +37,13 @@ impl Dispatcher {
         }
         let Some(lease) = lane.end_lease(receipt) else {
             return false;
+        };
+        let settle = match settle {
+            Settle::Release { .. } | Settle::Unsent if lease.is_expired => {
+                self.expired_on_lease += 1;
+                Settle::Done
+            }
+            settle => settle,
         };
         let offset = receipt.offset;
         let mut changes = Vec::new();
@@ -83,7 +91,8 @@ impl Dispatcher {
         released
     }
 
-    /// Settles those of `offsets` that are neither settled nor on lease; returns how many.
+    /// Settles those of `offsets` that are neither settled nor on lease; returns how many. What is on
+    /// lease stays with its holder, and is settled when it comes back.
     pub fn expire(&mut self, partition: PartitionId, offsets: &[Offset]) -> u64 {
         let mut expired = 0;
         for offset in offsets.iter().copied() {
@@ -96,6 +105,11 @@ impl Dispatcher {
             }
         }
         expired
+    }
+
+    /// How many messages came back after they had expired on lease, and were settled then.
+    pub fn expired_on_lease(&self) -> u64 {
+        self.expired_on_lease
     }
 
     /// Adds a change; an ack behind the last one lengthens it.

@@ -16,11 +16,17 @@ use super::binding::{Binding, BindingId, Destination};
 pub(super) struct Bindings {
     by_id: BTreeMap<BindingId, Binding>,
     by_destination: HashMap<Destination, BTreeSet<BindingId>>,
+    arguments_bytes: usize,
 }
 
 impl Bindings {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// Octets of all arguments.
+    pub(super) fn arguments_bytes(&self) -> usize {
+        self.arguments_bytes
     }
 
     pub(super) fn contains(&self, id: &BindingId) -> bool {
@@ -33,11 +39,13 @@ impl Bindings {
             .entry(id.destination.clone())
             .or_default();
         incoming.insert(id.clone());
+        self.arguments_bytes += id.arguments.len();
         self.by_id.insert(id, binding);
     }
 
     pub(super) fn remove(&mut self, id: &BindingId) -> Option<Binding> {
         let binding = self.by_id.remove(id)?;
+        self.arguments_bytes -= id.arguments.len();
         if let Some(incoming) = self.by_destination.get_mut(&id.destination) {
             incoming.remove(id);
             if incoming.is_empty() {

@@ -1,6 +1,8 @@
 //! Declaring exchanges and binding them.
 
-use super::{Arguments, Binding, Destination, ExchangeSpec, Router, exchange::Exchange};
+use super::{
+    Arguments, Binding, Destination, ExchangeSpec, Router, binding::BindingId, exchange::Exchange,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a declaration did.
@@ -62,17 +64,10 @@ impl Router {
             OPERATION,
         )?;
         self.check_arguments(&binding.arguments, OPERATION)?;
-        if self.bindings.len() >= self.limits.bindings {
-            let limit = self.limits.bindings;
-            let text = format!(
-                "vhost '{}' has its limit of {limit} bindings",
-                self.namespace
-            );
-            return Err(Error::new(ErrorKind::TooLarge, OPERATION, text));
-        }
+        self.check_room(&id, OPERATION)?;
         let source = self.exchanges.get_mut(&binding.source);
         let source = source.expect("check_ends found the source");
-        source.matcher.add(&id, &binding)?;
+        source.matcher.add(&id, &binding, &self.limits)?;
         self.bindings.insert(id, binding);
         Ok(true)
     }
@@ -115,6 +110,28 @@ impl Router {
             received.name, self.namespace
         );
         Err(Error::new(ErrorKind::Exists, "declare exchange", text))
+    }
+
+    /// # Errors
+    /// `TooLarge` where a new binding is one too many, or its arguments are.
+    fn check_room(&self, id: &BindingId, operation: &'static str) -> Result<()> {
+        let count = self.bindings.len() + 1;
+        let octets = self.bindings.arguments_bytes() + id.arguments.len();
+        let checks = [
+            (count, self.limits.bindings, "bindings"),
+            (
+                octets,
+                self.limits.all_arguments_bytes,
+                "octets of bindings' arguments",
+            ),
+        ];
+        for (wanted, limit, unit) in checks {
+            if wanted > limit {
+                let text = format!("vhost '{}' has its limit of {limit} {unit}", self.namespace);
+                return Err(Error::new(ErrorKind::TooLarge, operation, text));
+            }
+        }
+        Ok(())
     }
 
     fn check_text(&self, text: &[u8], what: &str, operation: &'static str) -> Result<()> {

@@ -1,8 +1,9 @@
 //! What a binding to a headers exchange asks of a message.
 
+use super::{named_headers::ByName, steps::Steps};
 use crate::{
     error::{Error, ErrorKind, Result},
-    message::{Headers, Text, Value},
+    message::{Text, Value},
 };
 
 const MATCH_ARGUMENT: &str = "x-match";
@@ -11,7 +12,16 @@ const MATCH_ARGUMENT: &str = "x-match";
 #[derive(Debug)]
 pub(super) struct HeadersRule {
     quantifier: Quantifier,
-    wanted: Vec<(Text, Value)>,
+    wanted: Vec<Wanted>,
+}
+
+/// A header that is asked for; null asks only that it is there.
+#[derive(Debug)]
+struct Wanted {
+    name: Text,
+    value: Value,
+    /// What a look at it takes.
+    steps: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,26 +35,66 @@ impl HeadersRule {
     /// `all-with-x` or `any-with-x`; `x-match` itself never does.
     ///
     /// # Errors
-    /// `Invalid` for another value of `x-match`.
-    pub(super) fn parse(arguments: &[(Text, Value)]) -> Result<Self> {
+    /// `Invalid` for another value of `x-match`, `TooLarge` where more than `limit` take part.
+    pub(super) fn parse(arguments: &[(Text, Value)], limit: usize) -> Result<Self> {
         let (quantifier, with_x) = match_argument(arguments)?;
         let takes_part = |name: &Text| {
             *name != MATCH_ARGUMENT && (with_x || !name.as_bytes().starts_with(b"x-"))
         };
         let wanted = arguments.iter().filter(|(name, _)| takes_part(name));
+        let count = wanted.clone().count();
+        if count > limit {
+            let text = format!(
+                "Invalid headers binding: {count} arguments take part in the match; the limit is {limit}"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, "bind", text));
+        }
         Ok(Self {
             quantifier,
-            wanted: wanted.cloned().collect(),
+            wanted: wanted.map(Wanted::from).collect(),
         })
     }
 
-    /// Whether `headers` meet the rule. `all` of nothing is met, `any` of nothing is not.
-    pub(super) fn matches(&self, headers: &Headers) -> bool {
-        let mut wanted = self.wanted.iter();
-        match self.quantifier {
-            Quantifier::All => wanted.all(|(name, value)| has(headers, name, value)),
-            Quantifier::Any => wanted.any(|(name, value)| has(headers, name, value)),
+    /// Whether `headers` meet the rule. `all` of nothing is met, `any` of nothing is not. `None` where
+    /// the answer takes more steps than are left.
+    pub(super) fn matches(&self, headers: &ByName<'_>, steps: &mut Steps) -> Option<bool> {
+        steps.take(1)?;
+        let all = self.quantifier == Quantifier::All;
+        for wanted in &self.wanted {
+            if wanted.is_in(headers, steps)? != all {
+                return Some(!all);
+            }
         }
+        Some(all)
+    }
+}
+
+impl From<&(Text, Value)> for Wanted {
+    fn from((name, value): &(Text, Value)) -> Self {
+        Self {
+            name: name.clone(),
+            value: value.clone(),
+            steps: Steps::over(name.len() + value.size()),
+        }
+    }
+}
+
+impl Wanted {
+    fn is_in(&self, headers: &ByName<'_>, steps: &mut Steps) -> Option<bool> {
+        steps.take(self.steps)?;
+        let Some(values) = headers.get(&self.name) else {
+            return Some(false);
+        };
+        if self.value == Value::Null {
+            return Some(true);
+        }
+        for value in values {
+            steps.take(self.steps)?;
+            if same(&self.value, value) {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 }
 
@@ -72,13 +122,8 @@ fn match_argument(arguments: &[(Text, Value)]) -> Result<(Quantifier, bool)> {
     }
 }
 
-/// Whether some header called `name` has `wanted` for its value; null asks only that it is there.
-fn has(headers: &Headers, name: &Text, wanted: &Value) -> bool {
-    let mut values = headers.iter().filter(|(n, _)| n == name);
-    values.any(|(_, value)| *wanted == Value::Null || same(wanted, value))
-}
-
-/// Equality across widths: clients choose a number's width by its size, so 5 of 32 bits is 5 of 64.
+/// Equality across widths and kinds of text: clients choose a number's width by its size, so 5 of 32 bits is
+/// 5 of 64, and some send text as octets, which RabbitMQ does not tell apart either.
 fn same(a: &Value, b: &Value) -> bool {
     match (a.as_integer(), b.as_integer()) {
         (Some(a), Some(b)) => return a == b,
@@ -87,6 +132,9 @@ fn same(a: &Value, b: &Value) -> bool {
     }
     match (a, b) {
         (Value::F32(a), Value::F64(b)) | (Value::F64(b), Value::F32(a)) => f64::from(*a) == *b,
+        (Value::Text(text), Value::Bytes(octets)) | (Value::Bytes(octets), Value::Text(text)) => {
+            text.as_bytes() == octets
+        }
         _ => a == b,
     }
 }

@@ -13,6 +13,12 @@ pub struct Limits {
     pub depth: usize,
     /// Octets of all arguments of one exchange or binding.
     pub arguments_bytes: usize,
+    /// Octets of all bindings' arguments together, in the native encoding.
+    pub all_arguments_bytes: usize,
+    /// Arguments of a binding that a headers exchange matches by.
+    pub rule_arguments: usize,
+    /// Steps of one route: looks at a destination, a rule, a word of a pattern, 64 octets of a value.
+    pub route_steps: usize,
 }
 
 impl Default for Limits {
@@ -23,6 +29,9 @@ impl Default for Limits {
             text_bytes: 255,
             depth: 32,
             arguments_bytes: 64 * 1024,
+            all_arguments_bytes: 32 << 20,
+            rule_arguments: 256,
+            route_steps: 1_000_000,
         }
     }
 }

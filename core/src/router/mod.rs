@@ -14,10 +14,13 @@ mod headers_rule;
 mod kind;
 mod limits;
 mod matcher;
+mod named_headers;
+mod names;
 pub(crate) mod persist;
 mod remove;
 mod route;
 mod spec;
+mod steps;
 mod targets;
 mod topic_trie;
 

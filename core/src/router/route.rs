@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use foldhash::{HashSet, HashSetExt};
+use smallvec::SmallVec;
 
-use super::{Destination, Router, exchange::Exchange};
+use super::{
+    Destination, Router, exchange::Exchange, named_headers::NamedHeaders, names::Names,
+    steps::Steps,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     message::Headers,
@@ -19,7 +23,8 @@ impl Router {
     /// keys, whether or not there are such topics.
     ///
     /// # Errors
-    /// `NotFound` for an exchange that is not there, `Denied` for an internal one.
+    /// `NotFound` for an exchange that is not there, `Denied` for an internal one, `TooLarge` where it
+    /// takes more steps than a route may.
     pub fn route(
         &self,
         exchange: &str,
@@ -28,10 +33,13 @@ impl Router {
         out: &mut Vec<Arc<str>>,
     ) -> Result<()> {
         out.clear();
+        // A client may repeat them; each one that is left is matched.
+        let mut keys: SmallVec<[&[u8]; 4]> = SmallVec::from_slice(keys);
+        keys.sort_unstable();
+        keys.dedup();
         if exchange.is_empty() {
             let names = keys.iter().filter_map(|key| std::str::from_utf8(key).ok());
             out.extend(names.map(Arc::from));
-            only_once(out);
             return Ok(());
         }
         let first = self.exchanges.get(exchange);
@@ -42,45 +50,56 @@ impl Router {
                 format!("cannot publish to internal exchange '{exchange}' in vhost '{namespace}'");
             return Err(Error::new(ErrorKind::Denied, "publish", text));
         }
-        self.follow(first, keys, headers, out);
-        only_once(out);
-        Ok(())
+        self.follow(first, &keys, headers, out).ok_or_else(|| {
+            out.clear();
+            self.too_many_steps(exchange)
+        })
     }
 
+    /// `None` where it takes more steps than a route may.
     fn follow<'a>(
         &'a self,
         first: &'a Exchange,
         keys: &[&[u8]],
         headers: &Headers,
         out: &mut Vec<Arc<str>>,
-    ) {
+    ) -> Option<()> {
+        let mut names = Names::new(out);
+        let mut headers = NamedHeaders::new(headers);
+        let mut steps = Steps::new(self.limits.route_steps);
         // Neither takes memory until an exchange is bound to an exchange.
         let mut pending: Vec<&'a str> = Vec::new();
         let mut seen: HashSet<&'a str> = HashSet::new();
         let mut current = Some(first);
         while let Some(exchange) = current {
             let mut matches = false;
-            for key in keys {
-                exchange.matcher.each_match(key, headers, |found| {
-                    matches = true;
-                    match found {
-                        Destination::Topic(name) => out.push(Arc::clone(name)),
-                        Destination::Exchange(name) => pending.push(name),
-                    }
-                });
-            }
+            let matcher = &exchange.matcher;
+            matcher.each_match(keys, &mut headers, &mut steps, |found| {
+                matches = true;
+                match found {
+                    Destination::Topic(name) => names.push(name),
+                    // A cycle leads through the first one again, which finds nothing new.
+                    Destination::Exchange(name) if seen.insert(name) => pending.push(name),
+                    Destination::Exchange(_) => {}
+                }
+            })?;
             if !matches {
-                pending.extend(exchange.spec().alternate());
+                let alternate = exchange.spec().alternate();
+                pending.extend(alternate.filter(|name| seen.insert(name)));
             }
-            // A cycle leads through the first one again, which finds nothing new.
-            current = std::iter::from_fn(|| pending.pop())
-                .filter(|name| seen.insert(name))
-                .find_map(|name| self.exchanges.get(name));
+            current =
+                std::iter::from_fn(|| pending.pop()).find_map(|name| self.exchanges.get(name));
         }
+        names.only_once();
+        Some(())
     }
-}
 
-fn only_once(names: &mut Vec<Arc<str>>) {
-    names.sort_unstable();
-    names.dedup();
+    fn too_many_steps(&self, exchange: &str) -> Error {
+        let (limit, namespace) = (self.limits.route_steps, &self.namespace);
+        let text = format!(
+            "routing a message from exchange '{exchange}' in vhost '{namespace}' takes more than \
+             {limit} steps, the limit; bind less to it, or send fewer keys and headers"
+        );
+        Error::new(ErrorKind::TooLarge, "publish", text)
+    }
 }

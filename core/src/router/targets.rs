@@ -1,6 +1,6 @@
 //! The destinations behind one routing key.
 
-use super::Destination;
+use super::{Destination, steps::Steps};
 
 /// A set of destinations, each with the number of bindings that lead there: bindings that differ
 /// only in what their exchange ignores deliver once.
@@ -29,8 +29,16 @@ impl Targets {
         self.0.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Destination> {
-        self.0.iter().map(|(destination, _)| destination)
+    /// Calls `found` for each, which is a step; `None`, and no call, where so many are not left.
+    pub(super) fn each<'a>(
+        &'a self,
+        steps: &mut Steps,
+        found: impl FnMut(&'a Destination),
+    ) -> Option<()> {
+        steps.take(self.0.len())?;
+        let destinations = self.0.iter().map(|(destination, _)| destination);
+        destinations.for_each(found);
+        Some(())
     }
 
     fn place(&self, destination: &Destination) -> Result<usize, usize> {

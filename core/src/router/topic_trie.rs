@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use foldhash::HashMap;
+use smallvec::SmallVec;
 
-use super::{Destination, targets::Targets};
+use super::{Destination, steps::Steps, targets::Targets};
 
 const ROOT: usize = 0;
 
@@ -75,11 +76,33 @@ impl TopicTrie {
         }
     }
 
-    /// Calls `found` for every destination whose pattern matches `key`, once per matching pattern.
-    pub(super) fn each_match<'a>(&'a self, key: &[u8], mut found: impl FnMut(&'a Destination)) {
+    /// Calls `found` for every destination whose pattern matches any of `keys`, once per matching
+    /// pattern. `None` where that takes more steps than are left.
+    pub(super) fn each_match<'a>(
+        &'a self,
+        keys: &[&[u8]],
+        steps: &mut Steps,
+        mut found: impl FnMut(&'a Destination),
+    ) -> Option<()> {
+        let mut matched: SmallVec<[usize; 8]> = SmallVec::new();
+        for key in keys {
+            matched.extend(self.walk(key, steps)?);
+        }
+        // A pattern that several keys match leads to the same destinations for each.
+        matched.sort_unstable();
+        matched.dedup();
+        for at in matched {
+            self.nodes[at].targets.each(steps, &mut found)?;
+        }
+        Some(())
+    }
+
+    /// The places where `key` ends.
+    fn walk(&self, key: &[u8], steps: &mut Steps) -> Option<Vec<usize>> {
         let (mut active, mut next) = (Vec::with_capacity(8), Vec::with_capacity(8));
         self.enter(ROOT, &mut active);
         for word in key_words(key) {
+            steps.take(active.len() * Steps::over(word.len()))?;
             next.clear();
             for &at in &active {
                 self.step(at, word, &mut next);
@@ -88,9 +111,8 @@ impl TopicTrie {
             next.dedup();
             std::mem::swap(&mut active, &mut next);
         }
-        for at in active {
-            self.nodes[at].targets.iter().for_each(&mut found);
-        }
+        steps.take(active.len())?;
+        Some(active)
     }
 
     fn step(&self, at: usize, word: &[u8], next: &mut Vec<usize>) {

@@ -119,6 +119,52 @@ fn an_unsent_message_comes_back_as_if_nothing_happened() {
 }
 
 #[test]
+fn what_expires_on_lease_is_settled_when_it_comes_back() {
+    let at = PartitionId(0);
+    for (ends, late) in [
+        (Settle::Release { until: None }, 1),
+        (
+            Settle::Release {
+                until: Some(Millis(9)),
+            },
+            1,
+        ),
+        (Settle::Unsent, 1),
+        (Settle::Done, 0),
+    ] {
+        let mut dispatcher = ready(2);
+        let held = dispatcher.get(OwnerId(1)).unwrap().receipt;
+        assert_eq!(dispatcher.expire(at, &[Offset(0)]), 0);
+        assert_eq!(dispatcher.counts().leased, 1, "its holder keeps it");
+        assert!(dispatcher.settle(held, Settle::Extend { until: Millis(5) }));
+        assert!(dispatcher.settle(held, ends));
+        let counts = dispatcher.counts();
+        assert_eq!((counts.ready, counts.leased, counts.deferred), (1, 0, 0));
+        assert_eq!(dispatcher.expired_on_lease(), late);
+        let settled = Change::Settle(Offset(0)..Offset(1));
+        assert_eq!(dispatcher.take_changes(), [(at, settled)]);
+    }
+}
+
+#[test]
+fn what_expires_on_lease_is_settled_when_its_holder_is_gone_or_too_late() {
+    let at = PartitionId(0);
+    let mut dispatcher = ready(4);
+    dispatcher.attach(consumer(1, 1)).unwrap();
+    dispatcher.poll(Millis(0), 1);
+    for _ in 0..2 {
+        dispatcher.get(OwnerId(2)).unwrap();
+    }
+    dispatcher.expire(at, &[Offset(0), Offset(1)]);
+    dispatcher.tick(Millis(50));
+    assert_eq!(dispatcher.release_owner(OwnerId(2)), 2);
+    assert_eq!(dispatcher.expired_on_lease(), 2);
+    let cursor = dispatcher.cursor(at).unwrap();
+    assert_eq!(cursor.floor(), Offset(2), "the third is ready again");
+    assert_eq!(dispatcher.counts().ready, 2);
+}
+
+#[test]
 fn nothing_beyond_the_persisted_horizon_is_delivered() {
     let mut dispatcher = ready(5000);
     dispatcher.attach(consumer(1, 9000)).unwrap();

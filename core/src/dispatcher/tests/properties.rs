@@ -62,6 +62,8 @@ struct Held {
     deadline: Option<Millis>,
     /// Whether it was never delivered before.
     is_first: bool,
+    /// Whether it expired while it was held.
+    is_expired: bool,
 }
 
 /// A consumer and its room: what it had, and what it says that it has.
@@ -165,11 +167,17 @@ impl World {
         offsets.dedup();
         let offsets: Vec<_> = offsets.into_iter().map(Offset).collect();
         let places = offsets.iter().map(|offset| (at, *offset));
+        let held = places.clone().filter(|place| self.held.contains_key(place));
+        let held: Vec<_> = held.collect();
         let free: Vec<_> = places
             .filter(|place| !self.held.contains_key(place) && !self.settled.contains(place))
             .collect();
         assert_eq!(self.dispatcher.expire(at, &offsets), free.len() as u64);
         free.into_iter().for_each(|place| self.is_settled(place));
+        for place in held {
+            let held = self.held.get_mut(&place).expect("it was held before");
+            held.is_expired = true;
+        }
     }
 
     fn seek(&mut self, index: usize, to: u64) {
@@ -233,6 +241,7 @@ impl World {
             consumer,
             deadline: consumer.map(|_| self.now.after(LEASE)),
             is_first: self.delivered.insert(at),
+            is_expired: false,
         };
         let told = grant.map(|grant| (grant.attempts, grant.redelivered || held.is_first));
         let attempts = self.attempts.get(&at).copied().unwrap_or(0);
@@ -262,6 +271,7 @@ impl World {
             Settle::Extend { .. } => held.deadline = Some(until),
             Settle::Done => self.is_settled(at),
             Settle::Release { until } => self.is_released(at, until),
+            Settle::Unsent if held.is_expired => self.is_settled(at),
             Settle::Unsent => {
                 let held = self.held.remove(&at);
                 if held.is_some_and(|held| held.is_first) {
@@ -337,6 +347,9 @@ impl World {
     }
 
     fn is_released(&mut self, at: Place, until: Option<Millis>) {
+        if self.held.get(&at).is_some_and(|held| held.is_expired) {
+            return self.is_settled(at);
+        }
         self.past
             .extend(self.held.remove(&at).map(|held| held.receipt));
         *self.attempts.entry(at).or_default() += 1;

@@ -55,6 +55,20 @@ fn headers_match_null_by_presence_and_integers_across_widths() {
 }
 
 #[test]
+fn headers_match_text_and_octets_alike() {
+    let octets = || Value::Bytes("a".into());
+    for (wanted, given) in [(Value::from("a"), octets()), (octets(), Value::from("a"))] {
+        let mut router = router_with(ExchangeKind::Headers);
+        let rule = arguments(&[("kind", wanted)]);
+        let binding = Binding::new("x", topic("q"), "").with_arguments(rule);
+        router.bind(binding).unwrap();
+        let with = |value: Value| -> Headers { [("kind".into(), value)].into_iter().collect() };
+        assert_eq!(routed(&router, "x", "", &with(given)).len(), 1);
+        assert!(routed(&router, "x", "", &with(Value::from("b"))).is_empty());
+    }
+}
+
+#[test]
 fn all_of_nothing_matches_and_any_of_nothing_does_not() {
     for (word, expected) in [("all", 1), ("any", 0)] {
         let mut router = router_with(ExchangeKind::Headers);
@@ -159,4 +173,63 @@ fn one_of_several_headers_of_a_name_is_enough() {
     };
     assert!(takes([("a", "0"), ("a", "1")]));
     assert!(!takes([("a", "0"), ("b", "1")]));
+}
+
+#[test]
+fn headers_are_looked_up_by_their_names_and_not_walked_for_each_argument() {
+    let mut router = router_with(ExchangeKind::Headers);
+    let mut headers: Headers = (0..100).map(|_| ("other".into(), Value::Null)).collect();
+    headers.push("a", "1");
+    headers.push("a", "2");
+    let wanted = arguments(&[
+        ("a", "2".into()),
+        ("other", Value::Null),
+        ("b", Value::Null),
+    ]);
+    let binding = Binding::new("x", topic("q"), "").with_arguments(wanted);
+    router.bind(binding).unwrap();
+    // 102 to arrange the headers; the rule, three names, and two values of the first.
+    assert_steps(&mut router, &[""], &headers, 102 + 1 + 3 + 2);
+}
+
+#[test]
+fn headers_are_arranged_once_a_publish_however_many_exchanges_and_rules_ask() {
+    let mut router = router_with(ExchangeKind::Headers);
+    for (from, to) in [
+        ("x", topic("q")),
+        ("x", exchange("amq.match")),
+        ("amq.match", topic("p")),
+    ] {
+        router.bind(Binding::new(from, to, "")).unwrap();
+    }
+    let headers: Headers = (0..100).map(|_| ("a".into(), Value::Null)).collect();
+    assert_steps(&mut router, &[""], &headers, 100 + 3);
+}
+
+#[test]
+fn a_rule_ends_at_the_argument_that_decides_it() {
+    for (x_match, value) in [("any", "1"), ("all", "0")] {
+        let mut router = router_with(ExchangeKind::Headers);
+        let wanted = arguments(&[
+            ("x-match", x_match.into()),
+            ("a", value.into()),
+            ("b", "1".into()),
+        ]);
+        let binding = Binding::new("x", topic("q"), "").with_arguments(wanted);
+        router.bind(binding).unwrap();
+        let headers: Headers = [("a".into(), "1".into())].into_iter().collect();
+        assert_steps(&mut router, &[""], &headers, 1 + 1 + 2);
+    }
+}
+
+#[test]
+fn a_long_value_takes_a_step_for_some_octets_of_it() {
+    let mut router = router_with(ExchangeKind::Headers);
+    let long = Value::from("1".repeat(639).as_str());
+    let wanted = arguments(&[("a", long.clone())]);
+    let binding = Binding::new("x", topic("q"), "").with_arguments(wanted);
+    router.bind(binding).unwrap();
+    let headers: Headers = [("a".into(), long)].into_iter().collect();
+    // Of the name and the value together, at the look-up and at the comparison.
+    assert_steps(&mut router, &[""], &headers, 1 + 1 + 2 * 11);
 }

@@ -93,3 +93,75 @@ fn arguments_may_be_as_large_and_as_deep_as_the_limit_and_no_more() {
         }
     }
 }
+
+#[test]
+fn a_rule_has_so_many_arguments_that_take_part_and_no_more() {
+    let [a, b, c, x] = ["a", "b", "c", "x-d"].map(|name| (name, Value::Null));
+    let with_x = ("x-match", Value::from("all-with-x"));
+    let cases = [
+        (vec![a.clone(), b.clone(), x.clone()], None),
+        (vec![a.clone(), x.clone(), with_x.clone()], None),
+        (vec![a.clone(), b.clone(), c], Some(3)),
+        (vec![a, b, x, with_x], Some(3)),
+    ];
+    for (wanted, refused) in cases {
+        let mut router = router_with(ExchangeKind::Headers);
+        router.limits.rule_arguments = 2;
+        let binding = Binding::new("x", topic("q"), "").with_arguments(arguments(&wanted));
+        let error = router.bind(binding).err();
+        let text = refused.map(|count: usize| {
+            format!(
+                "Invalid headers binding: {count} arguments take part in the match; the limit is 2"
+            )
+        });
+        assert_eq!(error.as_ref().map(|error| error.message()), text.as_deref());
+        assert!(error.is_none_or(|error| error.kind() == ErrorKind::TooLarge));
+        assert_eq!(router.bindings().count(), usize::from(text.is_none()));
+    }
+}
+
+#[test]
+fn other_exchanges_keep_as_many_arguments_as_fit() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let many: Vec<_> = (0..300).map(|n| n.to_string()).collect();
+    let many: Vec<_> = many
+        .iter()
+        .map(|name| (name.as_str(), Value::Null))
+        .collect();
+    let binding = Binding::new("x", topic("q"), "").with_arguments(arguments(&many));
+    assert!(router.bind(binding.clone()).unwrap());
+    let refused = Binding {
+        source: "amq.headers".into(),
+        ..binding
+    };
+    let error = router.bind(refused).unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with("300 arguments take part in the match; the limit is 256"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_arguments_of_all_bindings_have_a_limit_of_octets_together() {
+    let mut router = router_with(ExchangeKind::Direct);
+    let binding = |key: &str| {
+        let noted = arguments(&[("note", "1234".into())]);
+        Binding::new("x", topic("q"), key).with_arguments(noted)
+    };
+    let limit = 2 * binding("").id().arguments.len();
+    router.limits.all_arguments_bytes = limit;
+    for (key, is_new) in [("a", true), ("b", true), ("a", false)] {
+        assert_eq!(router.bind(binding(key)).unwrap(), is_new);
+    }
+    let error = router.bind(binding("c")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(
+        error.message(),
+        format!("vhost '/' has its limit of {limit} octets of bindings' arguments")
+    );
+    assert!(router.bind(Binding::new("x", topic("q"), "c")).unwrap());
+    router.unbind(&binding("a")).unwrap();
+    assert!(router.bind(binding("c")).unwrap());
+}

@@ -5,6 +5,7 @@ mod headers;
 mod limits;
 mod oracle;
 mod properties;
+mod steps;
 
 use std::sync::Arc;
 
@@ -22,10 +23,30 @@ fn router_with(kind: ExchangeKind) -> Router {
 
 /// The names that a publish goes to.
 fn routed(router: &Router, exchange: &str, key: &str, headers: &Headers) -> Vec<Arc<str>> {
-    let mut out = Vec::new();
-    let routed = router.route(exchange, &[key.as_bytes()], headers, &mut out);
+    routed_by(router, exchange, &[key], headers)
+}
+
+/// The names that a publish with several keys goes to.
+fn routed_by(router: &Router, exchange: &str, keys: &[&str], headers: &Headers) -> Vec<Arc<str>> {
+    let (keys, mut out) = (octets(keys), Vec::new());
+    let routed = router.route(exchange, &keys, headers, &mut out);
     routed.expect("the exchange is there");
     out
+}
+
+/// Whether a publish to `x` takes exactly so many steps.
+fn assert_steps(router: &mut Router, keys: &[&str], headers: &Headers, steps: usize) {
+    let keys = octets(keys);
+    let is_enough = [steps - 1, steps].map(|limit| {
+        router.limits.route_steps = limit;
+        let routed = router.route("x", &keys, headers, &mut Vec::new());
+        routed.is_ok()
+    });
+    assert_eq!(is_enough, [false, true], "{steps} steps");
+}
+
+fn octets<'a>(keys: &[&'a str]) -> Vec<&'a [u8]> {
+    keys.iter().map(|key| key.as_bytes()).collect()
 }
 
 fn topic(name: &str) -> Destination {

@@ -32,7 +32,7 @@ pub(super) fn reaches(
     router: &Router,
     bindings: &[Binding],
     start: &str,
-    key: &str,
+    keys: &[&str],
     headers: &Headers,
 ) -> BTreeSet<Arc<str>> {
     let mut exchanges = BTreeSet::from([Arc::from(start)]);
@@ -40,7 +40,7 @@ pub(super) fn reaches(
     loop {
         let before = exchanges.len();
         for binding in bindings {
-            if !exchanges.contains(&binding.source) || !takes(router, binding, key, headers) {
+            if !exchanges.contains(&binding.source) || !takes(router, binding, keys, headers) {
                 continue;
             }
             match &binding.destination {
@@ -54,16 +54,16 @@ pub(super) fn reaches(
     }
 }
 
-fn takes(router: &Router, binding: &Binding, key: &str, headers: &Headers) -> bool {
+fn takes(router: &Router, binding: &Binding, keys: &[&str], headers: &Headers) -> bool {
     let pattern = binding.key.as_str().expect("the test's keys are text");
     match router
         .exchange(&binding.source)
         .expect("a binding has its source")
         .kind
     {
-        ExchangeKind::Direct => pattern == key,
+        ExchangeKind::Direct => keys.contains(&pattern),
         ExchangeKind::Fanout => true,
-        ExchangeKind::Topic => topic_matches(pattern, key),
+        ExchangeKind::Topic => keys.iter().any(|key| topic_matches(pattern, key)),
         ExchangeKind::Headers => {
             let (rules, wanted): (Vec<_>, Vec<_>) = binding
                 .arguments

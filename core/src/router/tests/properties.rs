@@ -6,7 +6,7 @@ use super::{
     oracle::{reaches, topic_matches},
     *,
 };
-use crate::router::topic_trie::TopicTrie;
+use crate::router::{steps::Steps, topic_trie::TopicTrie};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -116,14 +116,15 @@ proptest! {
     #[test]
     fn a_route_is_what_walking_all_bindings_finds(
         steps in prop::collection::vec(step(), 0..60),
-        key in words("ab"),
+        keys in prop::collection::vec(words("ab"), 1..4),
         headers in headers(),
     ) {
         let router = built(steps);
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let bindings: Vec<_> = router.bindings().cloned().collect();
         for spec in router.exchanges() {
-            let actual = routed(&router, &spec.name, &key, &headers);
-            let expected = reaches(&router, &bindings, &spec.name, &key, &headers);
+            let actual = routed_by(&router, &spec.name, &keys, &headers);
+            let expected = reaches(&router, &bindings, &spec.name, &keys, &headers);
             prop_assert_eq!(actual, expected.into_iter().collect::<Vec<_>>());
         }
     }
@@ -194,7 +195,11 @@ proptest! {
         gone.iter().for_each(|pattern| trie.add(&bytes(pattern), &topic("gone")));
         gone.iter().for_each(|pattern| trie.remove(&bytes(pattern), &topic("gone")));
         let mut found = Vec::new();
-        trie.each_match(key.as_bytes(), |destination| found.push(destination.clone()));
+        let mut steps = Steps::new(usize::MAX);
+        let walked = trie.each_match(&[key.as_bytes()], &mut steps, |destination| {
+            found.push(destination.clone());
+        });
+        prop_assert!(walked.is_some());
         let expected = kept.iter().any(|pattern| topic_matches(pattern, &key));
         prop_assert!(found.iter().all(|destination| *destination == topic("kept")));
         prop_assert_eq!(!found.is_empty(), expected);
