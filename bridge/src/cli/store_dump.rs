@@ -25,7 +25,7 @@ pub(crate) fn dump(
 ) -> Result<(), Failure> {
     let only = topic.map(|name| names.find(name)).transpose()?;
     let logs = inspection.logs()?.into_iter().map(|stat| stat.log);
-    let (codecs, mut damaged) = (codecs(), 0);
+    let (codecs, mut damaged) = (codecs(), 0_u64);
     let mut out = BufWriter::new(std::io::stdout().lock());
     for log in logs.filter(|log| only.is_none_or(|topic| log.topic == topic)) {
         let id = log.topic.0.to_string();
@@ -33,11 +33,13 @@ pub(crate) fn dump(
         inspection.entries(log, |stored| match stored {
             Stored::Entry(entry) => print(&mut out, &codecs, (name, log), &entry),
             Stored::Damaged(range, file) => {
-                damaged += 1;
+                damaged += range.end.0 - range.start.0;
                 let (first, last, partition) = (range.start, range.end.0 - 1, log.partition);
-                eprintln!(
-                    "topic {name} partition {partition} offsets {first} to {last}: damaged in {file}"
-                );
+                let why = match file {
+                    Some(file) => format!("damaged in {file}"),
+                    None => "lost: what held them is gone or damaged".to_owned(),
+                };
+                eprintln!("topic {name} partition {partition} offsets {first} to {last}: {why}");
                 Ok::<_, Failure>(())
             }
         })?;
@@ -47,7 +49,7 @@ pub(crate) fn dump(
         0 => Ok(()),
         _ => Err(Failure::new(
             Exit::Data,
-            format!("{damaged} entries are damaged; `standpipe store check` says more"),
+            format!("{damaged} offsets cannot be read; `standpipe store check` says more"),
         )),
     }
 }

@@ -45,6 +45,8 @@ struct Log {
     end: Offset,
     appended: Millis,
     entries: BTreeMap<Offset, Entry>,
+    /// Octets of their bodies.
+    octets: u64,
 }
 
 impl MemoryStore {
@@ -109,7 +111,7 @@ impl Store for MemoryStore {
             .map_or_else(LogBounds::default, |log| LogBounds {
                 start: log.start,
                 end: log.end,
-                octets: log.octets(),
+                octets: log.octets,
             }))
     }
 
@@ -166,7 +168,8 @@ impl State {
             let message = format!("epoch {} is fenced by {}", commit.epoch.0, self.epoch.0);
             return refuse(ErrorKind::Conflict, message);
         }
-        if commit.ops.iter().any(|op| matches!(op, Op::Append { .. })) {
+        // What moves takes no more room than it had.
+        if commit.appends() && !commit.lets_go() {
             self.check_room()?;
         }
         for op in &commit.ops {
@@ -185,14 +188,14 @@ impl State {
     fn apply(&mut self, op: Op) -> Option<Placed> {
         match op {
             Op::Append { log, draft } => {
-                self.held += ENTRY + draft.body.len() as u64;
+                self.held += footprint(draft.body.len() as u64);
                 return Some(self.log(log).append(draft));
             }
             Op::Trim { log, below } => self.held -= self.log(log).trim(below),
             Op::Forget { log, range } => self.held -= self.log(log).forget(&range),
             Op::DropLog { log } => {
                 let gone = self.logs.remove(&log).unwrap_or_default();
-                self.held -= gone.entries.values().map(footprint).sum::<u64>();
+                self.held -= ENTRY * gone.entries.len() as u64 + gone.octets;
             }
             Op::PutIf { key, value, .. } => {
                 match value {
@@ -251,19 +254,31 @@ impl Log {
             leader_epoch: 0,
         };
         self.end = entry.end_offset();
+        self.octets += entry.body().len() as u64;
         self.entries.insert(entry.base_offset, entry);
         placed
+    }
+
+    /// Takes out an entry; returns the octets that are free for it.
+    fn remove(&mut self, base: Offset) -> u64 {
+        let gone = self.entries.remove(&base);
+        gone.map_or(0, |entry| {
+            let octets = entry.body().len() as u64;
+            self.octets -= octets;
+            footprint(octets)
+        })
     }
 
     /// Returns the octets that are free for it.
     fn trim(&mut self, below: Offset) -> u64 {
         let mut free = 0;
         self.start = self.start.max(below.min(self.end));
-        while let Some(first) = self.entries.first_entry() {
-            if first.get().end_offset() > self.start {
+        while let Some((base, first)) = self.entries.first_key_value() {
+            if first.end_offset() > self.start {
                 break;
             }
-            free += footprint(&first.remove());
+            let base = *base;
+            free += self.remove(base);
         }
         free
     }
@@ -275,18 +290,12 @@ impl Log {
             .filter(|(_, entry)| entry.end_offset() <= range.end)
             .map(|(base, _)| *base)
             .collect();
-        let gone = gone.iter().filter_map(|base| self.entries.remove(base));
-        gone.map(|entry| footprint(&entry)).sum()
-    }
-
-    fn octets(&self) -> u64 {
-        let bodies = self.entries.values().map(|entry| entry.body().len() as u64);
-        bodies.sum()
+        gone.into_iter().map(|base| self.remove(base)).sum()
     }
 
     fn trim_point(&self, keep: Keep) -> Offset {
         let mut over = match keep {
-            Keep::Octets(octets) => self.octets().saturating_sub(octets),
+            Keep::Octets(octets) => self.octets.saturating_sub(octets),
             Keep::Since(_) => 0,
         };
         let goes = |entry: &&Entry| match keep {
@@ -328,8 +337,24 @@ impl Log {
     }
 }
 
-fn footprint(entry: &Entry) -> u64 {
-    ENTRY + entry.body().len() as u64
+/// What an entry takes whose body has so many octets.
+fn footprint(octets: u64) -> u64 {
+    ENTRY + octets
+}
+
+impl Commit {
+    /// Whether it appends anything.
+    pub fn appends(&self) -> bool {
+        let append = |op: &Op| matches!(op, Op::Append { .. });
+        self.ops.iter().any(append)
+    }
+
+    /// Whether it takes entries away. One that appends as well moves them, as messages whose time has
+    /// come: a store without room takes it where it can, since they are settled nowhere else.
+    pub fn lets_go(&self) -> bool {
+        let lets_go = |op: &Op| matches!(op, Op::Trim { .. } | Op::DropLog { .. });
+        self.ops.iter().any(lets_go)
+    }
 }
 
 impl Expect {
@@ -370,10 +395,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_inside_a_batch_returns_the_batch() {
         let store = MemoryStore::new();
-        let log = LogId {
-            topic: TopicId::random(),
-            partition: PartitionId(0),
-        };
+        let (log, _) = two_logs();
         let draft = Draft::batch(Format::NATIVE, Bytes::from_static(b"x"), 10);
         let append = Op::Append { log, draft };
         store.submit(commit(vec![append.clone(), append])).unwrap();
@@ -391,10 +413,7 @@ mod tests {
     #[tokio::test]
     async fn a_size_leaves_the_entry_that_lies_across_it() {
         let store = MemoryStore::new();
-        let log = LogId {
-            topic: TopicId::random(),
-            partition: PartitionId(0),
-        };
+        let (log, _) = two_logs();
         let draft = Draft::batch(Format::NATIVE, Bytes::from_static(&[0; 100]), 10);
         let append = Op::Append { log, draft };
         store.submit(commit(vec![append; 3])).unwrap();
@@ -404,18 +423,24 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_bound_refuses_appends_until_entries_go() {
-        let store = MemoryStore::bounded(3 * (ENTRY + 1));
+    fn two_logs() -> (LogId, LogId) {
         let log = |topic| LogId {
             topic,
             partition: PartitionId(0),
         };
-        let (one, two) = (log(TopicId::random()), log(TopicId::random()));
-        let append = |log| Op::Append {
-            log,
-            draft: Draft::single(Format::NATIVE, Bytes::from_static(b"x")),
-        };
+        (log(TopicId::random()), log(TopicId::random()))
+    }
+
+    /// Appends an entry of one octet.
+    fn append(log: LogId) -> Op {
+        let draft = Draft::single(Format::NATIVE, Bytes::from_static(b"x"));
+        Op::Append { log, draft }
+    }
+
+    #[tokio::test]
+    async fn a_bound_refuses_appends_until_entries_go() {
+        let store = MemoryStore::bounded(3 * (ENTRY + 1));
+        let (one, two) = two_logs();
         let freeing = [
             Op::Trim {
                 log: one,
@@ -435,6 +460,23 @@ mod tests {
             store.submit(commit(vec![free])).unwrap();
             store.submit(commit(vec![append(one)])).unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn at_the_bound_entries_still_move_from_log_to_log() {
+        let store = MemoryStore::bounded(2 * (ENTRY + 1));
+        let (one, two) = two_logs();
+        let fill = vec![append(one), append(one)];
+        store.submit(commit(fill)).unwrap();
+        let below = Offset(1);
+        for gone in [Op::Trim { log: one, below }, Op::DropLog { log: one }] {
+            let refused = store.submit(commit(vec![append(two)])).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Throttled);
+            store.submit(commit(vec![append(two), gone])).unwrap();
+        }
+        let octets = [one, two].map(|log| store.0.lock().logs.get(&log).map(|log| log.octets));
+        assert_eq!(octets, [None, Some(2)]);
+        assert_eq!(store.0.lock().held, 2 * (ENTRY + 1));
     }
 
     #[tokio::test]

@@ -38,7 +38,8 @@ pub enum GivenUp {
 /// changes, and the damaged files stay as they are. Blocks; for a store that is not running.
 ///
 /// # Errors
-/// As [`NativeStore::open`]; `Corrupt` where no checkpoint can be read, which cannot be given up.
+/// As [`NativeStore::open`]; `Corrupt` where no checkpoint can be read, or only one that is older than
+/// the store, which cannot be given up.
 pub fn accept_loss(
     directory: impl AsRef<Path>,
     options: StoreOptions,
@@ -61,13 +62,10 @@ pub(super) async fn accept(
 ) -> Result<()> {
     let overlay = Overlay::new(disk.clone());
     let (recovered, accepted) = recover_past(&overlay, More::Accepted)?;
-    if accepted.is_fresh() {
-        let first = recovered.facts.first_file;
-        accepted.write(&*disk, first).map_err(cannot)?;
-        accepted
-            .into_fresh()
-            .iter()
-            .for_each(|skip| told(journal(skip)));
+    let fresh = accepted.fresh();
+    if !fresh.is_empty() {
+        fresh.iter().for_each(|skip| told(journal(skip)));
+        accepted.write(&*disk).map_err(cannot)?;
     }
     let epoch = recovered.contents.epoch;
     let lost = lost(&disk)?;

@@ -1,7 +1,7 @@
 //! What of the journal was given up: damage that hides whose it was and that a person has accepted.
 //!
 //! A line each, `FILE FROM TO SEQ CRC`, the first two of which are where recovery goes on at `TO`
-//! behind commit `SEQ`. The journal itself stays as it is.
+//! behind commit `SEQ`. Lines are only added. The journal itself stays as it is.
 
 use std::io;
 
@@ -112,13 +112,22 @@ impl Accepted {
         })
     }
 
-    /// Writes down what is given up; files before `first` are gone, and need none.
-    pub(crate) fn write(&self, disk: &dyn Disk, first: u32) -> io::Result<()> {
-        let skips = self.known.iter().chain(&self.fresh);
-        let skips = skips.filter(|skip| skip.from.file >= first);
-        let text: String = skips.map(Skip::line).collect();
-        let file = disk.create(NAME, 0)?;
-        write_all_at(&*file, &mut [io::IoSlice::new(text.as_bytes())], 0)?;
+    /// Writes down what is given up now, behind what was before: that stays whatever comes of it.
+    pub(crate) fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+        let file = match disk.open(NAME) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(NAME, 0)?,
+            opened => opened?,
+        };
+        let end = file.len()?;
+        // A line that was cut short ends here.
+        let mut text = String::from(if end == 0 { "" } else { "\n" });
+        text.extend(self.fresh.iter().map(Skip::line));
+        if end + text.len() as u64 > LONGEST {
+            return Err(io::Error::other(format!(
+                "{NAME} would be longer than {LONGEST} octets; restore the damaged files from a copy"
+            )));
+        }
+        write_all_at(&*file, &mut [io::IoSlice::new(text.as_bytes())], end)?;
         file.sync()?;
         disk.sync_names()
     }
@@ -149,12 +158,8 @@ impl Accepted {
     }
 
     /// What was not given up before.
-    pub(crate) fn into_fresh(self) -> Vec<Skip> {
-        self.fresh
-    }
-
-    pub(crate) fn is_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+    pub(crate) fn fresh(&self) -> &[Skip] {
+        &self.fresh
     }
 }
 

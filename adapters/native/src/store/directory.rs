@@ -108,6 +108,17 @@ impl Disk for Directory {
     fn sync_names(&self) -> io::Result<()> {
         self.handle.sync_all()
     }
+
+    fn free(&self) -> Option<u64> {
+        let told = rustix::fs::fstatvfs(&self.handle).ok()?;
+        // Some file systems keep blocks back for the superuser.
+        let blocks = match rustix::process::geteuid().is_root() {
+            true => told.f_bfree,
+            false => told.f_bavail,
+        };
+        let says = told.f_blocks > 0;
+        says.then(|| blocks.saturating_mul(told.f_frsize))
+    }
 }
 
 #[derive(Debug)]

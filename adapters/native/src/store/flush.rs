@@ -20,6 +20,7 @@ use super::{
     segment::{Run, SegmentWriter, copy_log, segment_name},
     shared::Shared,
     snapshot::Snapshot,
+    space::Space,
 };
 
 /// Between two looks at what can go, where nothing wakes the thread.
@@ -35,17 +36,18 @@ pub(crate) struct Flusher {
     pub(super) facts: Facts,
     /// The checkpoint that counts, if there is one, and the number of the next.
     checkpoint: (Option<u64>, u64),
-    /// Runs in each segment that somebody needs.
-    live: BTreeMap<u64, usize>,
+    space: Space,
     /// Runs whose space is back with the next checkpoint: before it, recovery needs them.
     pub(super) superseded: Vec<Run>,
     /// Runs whose space nobody needs and is not back: what the disk refused is tried again.
     needless: Vec<Run>,
-    /// Runs, by segment and place, that are damaged where they are needed.
+    /// Runs, by segment and place, that are damaged where they are needed or could not be read.
     pub(super) untouched: BTreeSet<(u64, u64)>,
     /// Time between two looks at runs that nobody needs most of, and when the last was.
     thinning: Duration,
     looked: Instant,
+    /// Octets that such a look copies at most: fewer where the disk had no room for them.
+    pub(super) most_copied: u64,
 }
 
 /// A segment's runs, and whose they are.
@@ -78,18 +80,17 @@ impl Flusher {
     ) -> Self {
         let mut state = shared.state.lock();
         state.flushing = true;
-        let mut live = BTreeMap::new();
+        let mut space = Space::default();
         let needed = state.contents.logs.values().flat_map(|log| log.runs());
         let gone = state.contents.gone.iter().map(|(_, run)| run);
-        for run in needed.chain(gone) {
-            *live.entry(run.segment).or_default() += 1;
-        }
+        needed.chain(gone).for_each(|run| space.add(run));
         drop(state);
         Self {
+            most_copied: shared.segment_size(),
             shared,
             facts,
             checkpoint,
-            live,
+            space,
             superseded: Vec::new(),
             needless: Vec::new(),
             untouched: BTreeSet::new(),
@@ -106,7 +107,9 @@ impl Flusher {
             let flushed = last.map_or(Ok(()), |last| self.flush(last));
             // What was flushed may have given the space that was missing.
             let held = held.or_else(|_| self.hold());
-            let error = held.and(flushed).and_then(|()| self.look()).err();
+            // So may this; a full disk is no reason to leave it.
+            let looked = self.look();
+            let error = held.and(flushed).and(looked).err();
             self.shared
                 .note_flushed(self.facts.first_file, error.as_ref());
             let Some(error) = error else {
@@ -148,7 +151,7 @@ impl Flusher {
             .map_err(|error| self.give_up(number, error))?;
         let facts = Facts {
             first_file: last + 1,
-            ..self.count(number, runs.len())
+            ..self.count(number, runs.iter().map(|(_, run)| run))
         };
         let snapshot = self.install(begun, runs)?;
         self.checkpoint(facts, snapshot)?;
@@ -166,10 +169,8 @@ impl Flusher {
     }
 
     /// Counts the runs of segment `number`; returns what a checkpoint says that knows it.
-    pub(super) fn count(&mut self, number: u64, runs: usize) -> Facts {
-        if runs > 0 {
-            self.live.insert(number, runs);
-        }
+    pub(super) fn count<'a>(&mut self, number: u64, runs: impl Iterator<Item = &'a Run>) -> Facts {
+        runs.for_each(|run| self.space.add(run));
         self.facts.next_segment = number + 1;
         self.facts
     }
@@ -307,21 +308,19 @@ impl Flusher {
     }
 
     fn free(&mut self, run: &Run) -> Result<(), Error> {
-        let live = self.live.get(&run.segment).copied().unwrap_or(1);
-        if live > 1 {
-            self.live.insert(run.segment, live - 1);
-            if let Ok(file) = self.shared.segments.get(run.segment) {
-                // Where the file system cannot punch, the space is back with the whole segment.
-                let _ = file.punch(run.at, run.stored());
+        if self.space.is_last(run) {
+            if let Err(error) = self.shared.segments.remove(run.segment)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(failed(&segment_name(run.segment), error));
             }
-            return Ok(());
-        }
-        if let Err(error) = self.shared.segments.remove(run.segment)
-            && error.kind() != io::ErrorKind::NotFound
+            self.space.remove(run);
+        } else if let Some(octets) = self.space.remove(run)
+            && let Ok(file) = self.shared.segments.get(run.segment)
         {
-            return Err(failed(&segment_name(run.segment), error));
+            // Where the file system cannot punch, the space is back with the whole segment.
+            let _ = file.punch(octets.start, octets.end - octets.start);
         }
-        self.live.remove(&run.segment);
         Ok(())
     }
 

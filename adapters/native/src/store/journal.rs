@@ -275,6 +275,8 @@ fn cut(journal: &Journal, at: u64) -> Result<()> {
 fn renew(journal: &Journal, from: u64, to: u64) -> Result<()> {
     let cannot = |e| failed(&format!("sync {}", journal.place(from)), e);
     let mut window = Window::new(&*journal.file, journal.length);
+    // A file that ends before what was synced of it has no more to write.
+    let to = to.min(journal.length);
     let mut at = from - from % u64::from(BLOCK);
     while at < to {
         let octets = window.take(at, (to - at).min(1 << 20) as usize);

@@ -136,7 +136,13 @@ fn entry_in_runs(
     at: Millis,
 ) -> Result<Option<Entry>> {
     for run in runs {
-        let found = segment::entry_for_time(&shared.segments, (log, run), start, at)?;
+        let forgotten = {
+            let state = shared.state.lock();
+            let found = state.contents.logs.get(&log);
+            found.map(|log| log.forgotten().within(&(run.base..run.end)))
+        };
+        let needless = (start, &forgotten.unwrap_or_default());
+        let found = segment::entry_for_time(&shared.segments, (log, run), needless, at)?;
         if found.is_some() {
             return Ok(found);
         }

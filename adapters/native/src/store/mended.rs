@@ -7,7 +7,7 @@ use standpipe_core::store::Op;
 
 use super::{
     header::RECORD_HEADER,
-    repair::mend,
+    repair::{LONGEST, mend_up_to},
     scan::take_steps,
     step::{Step, take_step},
 };
@@ -18,6 +18,8 @@ const STEPS: usize = 16;
 const FRONT: usize = 4096;
 /// Steps that are read again at most. A torn tail has no flipped bit to find, and any number of steps.
 const MOST: usize = 1 << 20;
+/// Octets of steps that a checksum is held against at most, bodies left out.
+const SUMMED: usize = 4 * 1024 * 1024;
 
 /// Mends one flipped bit in the steps of `record`, whose checksum should be `expected`; `None`
 /// where none explains what is there. Only for damage, so that it may take a while.
@@ -88,6 +90,8 @@ impl Search {
 struct Stretch {
     /// Its octets, the body left out.
     octets: Range<usize>,
+    /// How many of them only the record's checksum covers: an envelope has one of its own.
+    loose: usize,
     /// Behind those that say how long it is.
     front: usize,
     /// Where the next one begins; `None` where this one is none.
@@ -100,16 +104,18 @@ impl Stretch {
             let end = record.len().min(at + FRONT);
             return Self {
                 octets: at..end,
+                loose: end - at,
                 front: end,
                 next: None,
             };
         };
-        let end = match &step {
-            Step::Append(append) if append.inline => append.body_at,
-            _ => next,
+        let (end, loose) = match &step {
+            Step::Append(append) => (append.head_at + append.head_length, append.head_at - at),
+            Step::Other(_) => (next, next - at),
         };
         Self {
             octets: at..end,
+            loose,
             front: front(&step, next),
             next: Some(next),
         }
@@ -163,11 +169,16 @@ impl Path {
         Self { stretches, whole }
     }
 
-    /// All of it could be read, so that only its checksum has to name the bit.
+    /// All of it could be read, so that only its checksum has to name the bit. That is in none of the
+    /// envelopes, which are as written: with a bit of one flipped, the steps cannot be taken.
     fn mend_sum(&self, record: &Bytes, expected: u32) -> Option<(Bytes, Vec<Step>)> {
+        let loose: usize = self.stretches.iter().map(|stretch| stretch.loose).sum();
+        if loose > LONGEST {
+            return None;
+        }
         let stretches = || self.stretches.iter().map(|stretch| stretch.octets.clone());
         let mut summed: Vec<u8> = stretches().flat_map(|s| record[s].to_vec()).collect();
-        if !mend(&mut summed, expected) {
+        if !mend_up_to(SUMMED, &mut summed, expected) {
             return None;
         }
         let (mut mended, mut rest) = (BytesMut::from(&record[..]), &summed[..]);
@@ -201,8 +212,11 @@ mod tests {
 
     const SALT: u32 = 7;
 
-    /// A record that appends so many small entries, and the checksum of its steps.
-    fn record(steps: usize) -> (Bytes, u32) {
+    const SMALL: &[u8] = b"body";
+    const SHARED: &[u8] = b"a body that many entries share";
+
+    /// A record that appends so many entries with one body, and the checksum of its steps.
+    fn record(steps: usize, body: &'static [u8]) -> (Bytes, u32) {
         let log = LogId {
             topic: TopicId(Uuid::from_u128(5)),
             partition: PartitionId(0),
@@ -214,7 +228,7 @@ mod tests {
                 base_offset: Offset(n as u64),
                 appended: Millis(1),
                 leader_epoch: 1,
-                draft: Draft::single(Format::NATIVE, Bytes::from_static(b"body")),
+                draft: Draft::single(Format::NATIVE, Bytes::from_static(body)),
             };
             writer.append(log, &entry, crc32c(entry.body()));
         }
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_torn_record_of_many_steps_costs_little_however_many_they_are() {
-        let (whole, expected) = record(20_000);
+        let (whole, expected) = record(20_000, SMALL);
         for at in [whole.len() / 2, whole.len() - 4096, whole.len() - 60] {
             let mut torn = whole.to_vec();
             torn[at..].fill(0);
@@ -245,17 +259,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_flipped_bit_is_mended_in_a_record_of_many_steps() {
-        let (whole, expected) = record(200);
+    /// Flips a bit in every sixth octet of a step in the middle.
+    fn mends_a_step_of(steps: usize, body: &'static [u8]) {
+        let (whole, expected) = record(steps, body);
         let path = Path::through(&whole);
-        let step = path.stretches[100].octets.clone();
+        let step = path.stretches[steps / 2].octets.clone();
         for (n, octet) in step.step_by(6).enumerate() {
             let mut flipped = whole.to_vec();
             flipped[octet] ^= 1 << (n % 8);
-            let (mended, steps) = mend_steps(&flipped.into(), expected).unwrap();
+            let (mended, taken) = mend_steps(&flipped.into(), expected).unwrap();
             assert_eq!(mended, whole, "octet {octet}");
-            assert_eq!(steps.len(), 200);
+            assert_eq!(taken.len(), steps);
         }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_mended_in_a_record_of_many_steps() {
+        mends_a_step_of(200, SMALL);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_mended_in_a_record_whose_body_a_thousand_logs_share() {
+        mends_a_step_of(1_000, SHARED);
     }
 }

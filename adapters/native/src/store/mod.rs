@@ -25,6 +25,7 @@ mod loss;
 mod marks;
 mod mended;
 mod options;
+mod origin;
 mod ownership;
 mod pending;
 mod piece;
@@ -40,6 +41,7 @@ mod scan;
 mod segment;
 mod shared;
 mod snapshot;
+mod space;
 mod state;
 mod step;
 mod sums;
@@ -107,7 +109,13 @@ impl NativeStore {
     }
 
     fn start(disk: Arc<dyn Disk>, lock: Option<Lock>, options: &StoreOptions) -> Result<Arc<Self>> {
-        let recovered = recovery::recover(&*disk)?;
+        let recovered = recovery::recover(&*disk).or_else(|error| {
+            // Some file systems take new blocks for what is written in place.
+            match reserve::is_wanted(&error) && reserve::give_up(&*disk) {
+                true => recovery::recover(&*disk),
+                false => Err(error),
+            }
+        })?;
         let facts = recovered.facts;
         let checkpoint = (recovered.checkpoint, recovered.next_checkpoint);
         let shared = Arc::new(Shared::new(disk, recovered, lock, options));

@@ -42,10 +42,8 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(directory, &mut file)),
             Err(errno) => return Err(failed(errno.into())),
         }
-        // Only a hint for the message above: the lock is the flock, so it need not be durable.
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        // Only a hint for the message above: the lock is the flock. A full disk may not take it.
+        let _ = tell_pid(&mut file);
         Ok(Self(file))
     }
 
@@ -71,6 +69,14 @@ impl Lock {
             Err(errno) => Err(failed(errno.into())),
         }
     }
+}
+
+/// Writes who has the lock over what is there, which takes no space where something is.
+fn tell_pid(file: &mut fs::File) -> io::Result<()> {
+    let pid = format!("{}\n", std::process::id());
+    file.rewind()?;
+    file.write_all(pid.as_bytes())?;
+    file.set_len(pid.len() as u64)
 }
 
 fn held(directory: &Path, file: &mut fs::File) -> Error {
@@ -141,6 +147,10 @@ fn write_format(directory: &Path, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
     use super::*;
 
     #[test]
@@ -153,6 +163,19 @@ mod tests {
         assert!(refused.message().contains(&pid), "{refused}");
         drop(first);
         Lock::take(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_takes_no_pid_keeps_nobody_from_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let full = memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap();
+        fcntl_add_seals(&full, SealFlags::WRITE | SealFlags::GROW).unwrap();
+        let file = format!("/proc/self/fd/{}", full.as_raw_fd());
+        std::os::unix::fs::symlink(file, directory.path().join("lock")).unwrap();
+        let held = Lock::take(directory.path()).unwrap();
+        let refused = Lock::take(directory.path()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Denied);
+        drop(held);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::{
     header::{FileHeader, RECORD_HEADER, RecordHeader},
     position::Position,
     step,
+    sums::is_same,
 };
 
 /// Bodies from this size on are written from where they are, not copied.
@@ -233,15 +234,20 @@ impl<'a> RecordWriter<'a> {
     }
 }
 
-/// An upper bound of the octets of a record of `ops`.
+/// An upper bound of the octets of a record of `ops`. A body that goes to several logs counts once.
 pub(crate) fn record_bound(ops: &[Op]) -> usize {
-    let brought = |op: &Op| match op {
+    let mut last: Option<&Bytes> = None;
+    let brought = ops.iter().map(|op| match op {
         Op::Append { draft, .. } => {
-            draft.body.len() + draft.fields.overlay.as_ref().map_or(0, Bytes::len)
+            let body = &draft.body;
+            let again = last.replace(body).is_some_and(|last| is_same(last, body));
+            let shared = again && body.len() > SHARE_ABOVE;
+            let overlay = draft.fields.overlay.as_ref().map_or(0, Bytes::len);
+            overlay + if shared { 0 } else { body.len() }
         }
         Op::PutIf { key, value, .. } => key.len() + value.as_ref().map_or(0, Bytes::len),
         Op::Cursor { change, .. } => change.len(),
         Op::Trim { .. } | Op::Forget { .. } | Op::DropLog { .. } | Op::DropCursor { .. } => 0,
-    };
-    RECORD_HEADER + ops.iter().map(|op| brought(op) + STEP_BOUND).sum::<usize>()
+    });
+    RECORD_HEADER + brought.map(|octets| octets + STEP_BOUND).sum::<usize>()
 }

@@ -22,6 +22,7 @@ use super::{
     header::{FILE_HEADER, Link, RecordHeader},
     journal::{End, Journal, end_at, known_synced, mend_record, no_header, open_files},
     log::Log,
+    origin::check_origin,
     position::{Position, journal_name, journal_number},
     scan::{Found, find_record, scan_from},
     segment::{read_table, segment_number},
@@ -68,9 +69,7 @@ pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Ac
     let accepted = accepted.map_err(|e| failed("read what was given up", e))?;
     let names = disk.names().map_err(|e| failed("list the store", e))?;
     let (contents, mut facts, checkpoint) = newest_checkpoint(disk, &names)?;
-    if checkpoint.is_none() && more == More::Accepted {
-        check_first(&names)?;
-    }
+    check_origin(disk, &names, (facts, checkpoint), &accepted)?;
     let mut recovery = Recovery::new(contents, facts, accepted);
     let (found, last) = open_files(disk, &names, facts.first_file, &mut recovery.accepted)?;
     let counted = |name: &&String| {
@@ -104,20 +103,6 @@ pub(crate) fn recover_past(disk: &dyn Disk, more: More) -> Result<(Recovered, Ac
             .map_or(1, |newest| newest + 1),
     };
     Ok((recovered, recovery.accepted))
-}
-
-/// Without a checkpoint the journal must begin with its first file: what the segments hold cannot be
-/// told otherwise, and would be removed.
-fn check_first(names: &[String]) -> Result<()> {
-    let first = names.iter().filter_map(|name| journal_number(name)).min();
-    if first.is_none_or(|first| first == 1) {
-        return Ok(());
-    }
-    Err(corrupt(
-        "no checkpoint can be read, and without one nothing of the store can be told; restore it \
-         from a copy: this cannot be given up"
-            .into(),
-    ))
 }
 
 /// The newest checkpoint that is whole; nothing and the first file where there is none.
@@ -250,10 +235,10 @@ impl Recovery {
                 tracing::error!(log = name(*id), from = %range.start, below = %range.end, "{why}");
                 log.lose(&range, why);
             }
-            let gone = log.settle_in(None, Offset::ZERO);
-            self.contents
-                .gone
-                .extend(gone.into_iter().map(|run| (0, run)));
+            // The trims that the checkpoint counts are not done again; what they took was found again.
+            let trimmed = log.trim(log.bounds().start).into_iter();
+            let gone = trimmed.chain(log.settle_in(None, Offset::ZERO));
+            self.contents.gone.extend(gone.map(|run| (0, run)));
         }
     }
 

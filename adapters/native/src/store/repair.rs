@@ -7,18 +7,27 @@
 
 use standpipe_core::checksum::crc32c;
 
-/// Longest stretch that is mended: a stretch of n bits that is damaged otherwise looks like one
-/// flipped bit with a chance of n in 2^32.
-const LONGEST: usize = 64 * 1024;
+/// Longest stretch that is mended for its checksum alone: a stretch of n bits that is damaged
+/// otherwise looks like one flipped bit with a chance of n in 2^32.
+pub(crate) const LONGEST: usize = 64 * 1024;
 /// The polynomial of CRC-32C (RFC 3720), reflected.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 /// Mends `octets` in place so that they have the checksum `expected`, where one flipped bit in them
 /// or in the checksum explains the difference. Returns whether they are as written now.
 pub(crate) fn mend(octets: &mut [u8], expected: u32) -> bool {
+    mend_up_to(LONGEST, octets, expected)
+}
+
+/// As [`mend`], for up to `longest` octets. Where that is above [`LONGEST`], the caller looks at what
+/// comes of it too, and takes nothing that makes no sense.
+pub(crate) fn mend_up_to(longest: usize, octets: &mut [u8], expected: u32) -> bool {
     let difference = crc32c(octets) ^ expected;
     if difference == 0 || difference.is_power_of_two() {
         return true;
+    }
+    if octets.len() > longest {
+        return false;
     }
     let Some((octet, bit)) = flipped(octets.len(), difference) else {
         return false;
@@ -27,31 +36,25 @@ pub(crate) fn mend(octets: &mut [u8], expected: u32) -> bool {
     true
 }
 
-/// The octet and the bit whose flip makes `difference`.
+/// The octet and the bit whose flip makes `difference`. A bit that is n bits before the end makes of a
+/// state that is 1 what n steps make of it: as many steps back find it, from the end on.
 fn flipped(length: usize, difference: u32) -> Option<(usize, u8)> {
-    if length > LONGEST {
-        return None;
-    }
-    let mut effects: [u32; 8] = std::array::from_fn(|bit| step(1 << bit));
-    for octet in (0..length).rev() {
-        if let Some(bit) = effects.iter().position(|effect| *effect == difference) {
-            return Some((octet, 1 << bit));
+    let mut state = difference;
+    for bit in (0..length * 8).rev() {
+        state = step_back(state);
+        if state == 1 {
+            return Some((bit / 8, 1 << (bit % 8)));
         }
-        effects = effects.map(step);
     }
     None
 }
 
-/// The checksum's state after one more octet of zeros.
-fn step(mut state: u32) -> u32 {
-    for _ in 0..8 {
-        state = if state & 1 == 1 {
-            (state >> 1) ^ POLYNOMIAL
-        } else {
-            state >> 1
-        };
+/// The checksum's state before one bit that is zero.
+fn step_back(state: u32) -> u32 {
+    match state >> 31 {
+        0 => state << 1,
+        _ => ((state ^ POLYNOMIAL) << 1) | 1,
     }
-    state
 }
 
 #[cfg(test)]
@@ -73,6 +76,17 @@ mod tests {
             assert!(mend(&mut whole, crc ^ (1 << bit)));
             assert_eq!(whole, written);
         }
+    }
+
+    #[test]
+    fn a_stretch_is_mended_up_to_its_limit() {
+        let written = vec![9; LONGEST + 1];
+        let crc = crc32c(&written);
+        let mut damaged = written.clone();
+        damaged[0] ^= 2;
+        assert!(!mend(&mut damaged, crc));
+        assert!(mend_up_to(LONGEST + 1, &mut damaged, crc));
+        assert_eq!(damaged, written);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::vfs::Disk;
+use standpipe_core::error::Error;
+
+use super::vfs::{Disk, is_full};
 
 const NAME: &str = "reserve";
 
@@ -39,8 +41,20 @@ impl Reserve {
     /// Gives it to whoever writes next; `false` where there is none.
     pub(crate) fn release(&self, disk: &dyn Disk) -> bool {
         self.held.store(false, Ordering::Relaxed);
-        disk.remove(NAME).is_ok()
+        give_up(disk)
     }
+}
+
+/// Removes a store's reserve; `false` where there is none.
+pub(super) fn give_up(disk: &dyn Disk) -> bool {
+    disk.remove(NAME).is_ok()
+}
+
+/// Whether the cause of `error` is want of space, which the reserve may give.
+pub(super) fn is_wanted(error: &Error) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(is_full)
 }
 
 /// Whether there may be a reserve to release.
@@ -55,8 +69,14 @@ pub(super) fn may_be_held(disk: &dyn Disk) -> bool {
 fn take(disk: &dyn Disk, octets: u64) -> io::Result<()> {
     match disk.open(NAME).and_then(|file| file.len()) {
         Ok(length) if length == octets => return Ok(()),
+        // What was begun takes space that is missed below.
+        Ok(_) => disk.remove(NAME)?,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(_) | Err(_) => {}
+        Err(_) => {}
+    }
+    // In vain it would take all that is left for a moment, and a write beside it would find nothing.
+    if disk.free().is_some_and(|free| free < octets) {
+        return Err(io::ErrorKind::StorageFull.into());
     }
     let file = disk.create(NAME, 0)?;
     file.allocate(octets)

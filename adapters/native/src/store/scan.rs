@@ -122,17 +122,30 @@ pub(crate) struct Behind {
     pub(crate) end: u64,
 }
 
+/// Octets that are searched at once for where a record begins.
+const PIECE: usize = 4096;
+
+/// The next piece, from `at` on, of what is not all zeros, and where it begins; behind its first
+/// [`PIECE`] octets it has as many as complete a header.
+fn next_piece(window: &mut Window<'_>, at: u64) -> io::Result<Option<(u64, Bytes)>> {
+    let Some(nonzero) = first_nonzero(window, at)? else {
+        return Ok(None);
+    };
+    // A salt may begin with zeros.
+    let begin = nonzero.saturating_sub(3).max(at);
+    let piece = window.take(begin, PIECE + RECORD_HEADER)?;
+    Ok(Some((begin, piece)))
+}
+
 /// Looks for records anywhere behind `from`: good ones behind a bad one are normal in a torn
 /// tail, since pages reach the disk in any order.
 pub(crate) fn look_behind(window: &mut Window<'_>, from: u64, salt: u32) -> io::Result<Behind> {
-    const PIECE: usize = 4096;
     let mut behind = Behind {
         end: from,
         ..Behind::default()
     };
     let mut at = from;
-    while let Some(nonzero) = first_nonzero(window, at)? {
-        let piece = window.take(nonzero, PIECE + RECORD_HEADER)?;
+    while let Some((begin, piece)) = next_piece(window, at)? {
         let starts = piece.len().min(PIECE);
         for start in 0..starts {
             if let Some(header) = RecordHeader::decode(&piece[start..], salt) {
@@ -140,8 +153,8 @@ pub(crate) fn look_behind(window: &mut Window<'_>, from: u64, salt: u32) -> io::
             }
         }
         let last = piece[..starts].iter().rposition(|octet| *octet != 0);
-        behind.end = nonzero + last.map_or(0, |last| last as u64 + 1);
-        at = nonzero + starts as u64;
+        behind.end = begin + last.map_or(0, |last| last as u64 + 1);
+        at = begin + starts as u64;
     }
     Ok(behind)
 }
@@ -153,19 +166,16 @@ pub(crate) fn find_record(
     salt: u32,
     seq: u64,
 ) -> io::Result<Option<(u64, RecordHeader)>> {
-    const PIECE: usize = 4096;
     let mut at = from;
-    while let Some(nonzero) = first_nonzero(window, at)? {
-        // A salt may begin with zeros.
-        let begin = nonzero.saturating_sub(3).max(at);
-        let piece = window.take(begin, PIECE + RECORD_HEADER)?;
-        for start in 0..piece.len().min(PIECE) {
+    while let Some((begin, piece)) = next_piece(window, at)? {
+        let starts = piece.len().min(PIECE);
+        for start in 0..starts {
             let header = RecordHeader::decode(&piece[start..], salt);
             if let Some(header) = header.filter(|header| header.seq > seq) {
                 return Ok(Some((begin + start as u64, header)));
             }
         }
-        at = begin + piece.len().min(PIECE) as u64;
+        at = begin + starts as u64;
     }
     Ok(None)
 }

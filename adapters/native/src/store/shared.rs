@@ -301,6 +301,8 @@ impl Shared {
         let message = format!("{error}; acks, purges and deletes are still taken");
         tracing::error!("{message}");
         state.full = Some(Error::new(ErrorKind::Throttled, "append", message));
+        // Until it is known what is free.
+        state.movable = 0;
         state.writer_first = true;
         state.tell();
         drop(state);
@@ -328,6 +330,8 @@ impl Shared {
                 let message = "the disk is full: no space for the reserve";
                 let error = Error::new(ErrorKind::Throttled, "append", message).with_source(error);
                 state.full.get_or_insert_with(|| error.clone());
+                // The other half is for acks, and for the segment that takes over what is moved.
+                state.movable = self.disk.free().unwrap_or(0) / 2;
                 Err(error)
             }
             // This says nothing about the space that is left.

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) refusal: Option<Error>,
     /// Why nothing is appended at the moment: the disk is full, and what is left is for what frees it.
     pub(crate) full: Option<Error>,
+    /// Octets that commits may append even then, where they let go of others.
+    pub(crate) movable: u64,
     /// What those who ask were told last of the two above.
     pub(crate) told: watch::Sender<Option<Error>>,
     /// Whether the reserve was released and the write that it is for is not done yet.
@@ -71,6 +73,7 @@ impl State {
             pending,
             refusal: None,
             full: None,
+            movable: 0,
             writer_first: false,
             told: watch::Sender::default(),
             ending: Ending::None,
@@ -89,6 +92,9 @@ impl State {
     pub(crate) fn submit(&mut self, commit: Commit, sums: Sums) -> Result<Submitted> {
         let bound = record_bound(&commit.ops);
         self.check(&commit, bound)?;
+        if self.full.is_some() && commit.appends() {
+            self.movable -= bound as u64;
+        }
         self.pending.make_room(bound, self.contents.seq);
         self.contents.seq += 1;
         self.contents.epoch = commit.epoch;
@@ -149,13 +155,12 @@ impl State {
         if self.unfinished {
             return Err(unfinished());
         }
-        let appends = |op: &Op| matches!(op, Op::Append { .. });
-        if let Some(full) = self
-            .full
-            .as_ref()
-            .filter(|_| commit.ops.iter().any(appends))
-        {
-            return Err(full.clone());
+        if let Some(full) = self.full.as_ref().filter(|_| commit.appends()) {
+            // What is not moved may never be settled, and then nothing frees space.
+            let moves = commit.lets_go() && bound as u64 <= self.movable;
+            if !moves {
+                return Err(full.clone());
+            }
         }
         if bound > RECORD_LIMIT {
             let message = format!("a commit of {bound} octets exceeds the limit of {RECORD_LIMIT}");

@@ -35,7 +35,7 @@ impl IntoIterator for Sums {
 }
 
 /// Whether both are the same octets in memory.
-fn is_same(one: &Bytes, other: &Bytes) -> bool {
+pub(crate) fn is_same(one: &Bytes, other: &Bytes) -> bool {
     (one.as_ptr(), one.len()) == (other.as_ptr(), other.len())
 }
 

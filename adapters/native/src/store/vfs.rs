@@ -19,6 +19,10 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes names that were created or removed durable.
     fn sync_names(&self) -> io::Result<()>;
+    /// Octets that may still be taken, about; `None` where that is not known.
+    fn free(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A file that is read and written at given places.

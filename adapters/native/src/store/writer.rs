@@ -14,6 +14,7 @@ use super::{
     header::{FILE_ID, FileHeader, FileId},
     position::{Position, journal_name},
     record::Part,
+    reserve,
     shared::{Batch, Shared},
     vfs::{File, write_all_at},
 };
@@ -21,7 +22,7 @@ use super::{
 /// Between two tries to write what the disk refused.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// Between two tries just after the reserve was released, and how long that goes on.
+/// Between two tries just after the disk was found full, and how long that goes on.
 const SHORT: Duration = Duration::from_millis(25);
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -98,13 +99,7 @@ impl Writer {
                 Ok(()) => break,
                 Err(Failure::Sync(error)) => return Err(error),
                 Err(Failure::Write(error)) => {
-                    if is_full(&error) && self.shared.use_reserve(&error) {
-                        patience = Some(Instant::now() + PATIENCE);
-                        continue;
-                    }
-                    // A segment that was being written may have taken the reserve: it gives it back.
-                    let patient = patience.is_some_and(|until| Instant::now() < until);
-                    if is_full(&error) && patient && !self.shared.pause(SHORT) {
+                    if reserve::is_wanted(&error) && self.bears(&error, &mut patience) {
                         continue;
                     }
                     if !std::mem::replace(&mut said, true) {
@@ -121,6 +116,19 @@ impl Writer {
             tracing::info!("the journal can be written again");
         }
         Ok(())
+    }
+
+    /// Whether a full disk is no reason yet to refuse what waits: the reserve was released, or the first
+    /// try is not long ago. Who makes a segment or a reserve may have taken all that was left, and gives
+    /// it back.
+    fn bears(&self, error: &Error, patience: &mut Option<Instant>) -> bool {
+        let until = Instant::now() + PATIENCE;
+        if self.shared.use_reserve(error) {
+            *patience = Some(until);
+            return true;
+        }
+        let until = *patience.get_or_insert(until);
+        Instant::now() < until && !self.shared.pause(SHORT)
     }
 
     /// Writes part by part, so that whoever waits for the first goes on while others are written.
@@ -239,14 +247,6 @@ impl Drop for Writer {
             self.fail(Error::new(ErrorKind::Unknown, "write journal", message));
         }
     }
-}
-
-/// Whether the cause is a full disk, or a full quota.
-fn is_full(error: &Error) -> bool {
-    let cause =
-        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-    cause.is_some_and(|cause| full.contains(&cause.kind()))
 }
 
 fn refused(part: &Part, error: io::Error) -> Failure {

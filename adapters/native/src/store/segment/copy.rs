@@ -2,7 +2,6 @@
 
 use std::{io, ops::Range};
 
-use bytes::Bytes;
 use standpipe_core::{
     entry::EntryHead,
     id::{LogId, Offset},
@@ -12,7 +11,7 @@ use super::{Found, Run, SegmentWriter, walk};
 use crate::store::{
     position::Position,
     ranges::Ranges,
-    reader::{Span, spans},
+    reader::{Octets, Span, spans},
     record::Extent,
     shared::Shared,
     vfs::Wait,
@@ -62,20 +61,34 @@ pub(crate) fn copy_log(
 }
 
 /// Copies the entries of `run` that somebody still needs, octet for octet; says whether there are any.
-/// `None` where one of them is damaged: then the run is to stay as it is.
+/// `None` where one of them is damaged or cannot be read: then the run is to stay as it is.
 ///
 /// # Errors
-/// What reading or writing a segment gives.
+/// What writing the segment gives.
 pub(crate) fn copy_run(
     shared: &Shared,
     (log, run): (LogId, &Run),
     (start, forgotten): (Offset, &Ranges),
     segment: &mut SegmentWriter,
 ) -> io::Result<Option<bool>> {
-    let file = shared.segments.get(run.segment)?;
-    let mut walk = walk(&*file, run, start.max(run.base))?;
+    let file = match shared.segments.get(run.segment) {
+        Ok(file) => file,
+        Err(error) => return Ok(unread(run, &error)),
+    };
+    let mut walk = match walk(&*file, run, start.max(run.base)) {
+        Ok(walk) => walk,
+        Err(error) => return Ok(unread(run, &error)),
+    };
     segment.begin(log, run.born);
-    while let Some(found) = walk.next()? {
+    loop {
+        let found = match walk.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => return segment.end().map(Some),
+            Err(error) => {
+                segment.give_up();
+                return Ok(unread(run, &error));
+            }
+        };
         let is_needed = |offsets: &Range<Offset>| offsets.end > start && !forgotten.cover(offsets);
         match found {
             Found::Entry(entry) if is_needed(&(entry.base_offset..entry.end_offset())) => {
@@ -89,19 +102,23 @@ pub(crate) fn copy_run(
             }
         }
     }
-    segment.end().map(Some)
+}
+
+/// One run that cannot be read holds up no other.
+fn unread(run: &Run, error: &io::Error) -> Option<bool> {
+    let (segment, at) = (run.segment, run.at);
+    tracing::warn!(segment, at, %error, "cannot read a run; its space stays taken");
+    None
 }
 
 /// `false` where the envelope has been damaged since it was written.
 fn copy_entry(
     span: Span,
-    octets: &Bytes,
+    octets: &Octets,
     extent: &Extent,
     segment: &mut SegmentWriter,
 ) -> io::Result<bool> {
-    let head = span.slice(octets, extent.head, extent.head_length);
-    let body = span.slice(octets, extent.body, extent.body_length);
-    let (Ok(head), Ok(body)) = (head, body) else {
+    let Ok((head, body)) = span.parts(octets, extent) else {
         return Ok(false);
     };
     let Ok((read, _)) = EntryHead::decode(&head, 0) else {

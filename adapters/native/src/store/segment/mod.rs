@@ -15,6 +15,7 @@ mod files;
 mod point;
 mod point_cache;
 mod read;
+mod remade;
 mod run;
 mod table;
 mod walk;

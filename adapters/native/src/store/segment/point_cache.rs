@@ -4,10 +4,7 @@ use std::{collections::VecDeque, io, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{
-    Run,
-    point::{Point, points},
-};
+use super::{Run, point::Point, remade::points_or_remade};
 use crate::store::vfs::File;
 
 /// Points that are kept at most, of 40 octets each: those of 800 MB.
@@ -36,9 +33,9 @@ impl PointCache {
         self.0.lock().touch((run.segment, run.at))
     }
 
-    /// Reads the points of `run`, which lies in `file`, and keeps them.
+    /// Reads the points of `run`, which lies in `file`, or makes them anew, and keeps them.
     pub(super) fn read(&self, file: &dyn File, run: &Run) -> io::Result<Arc<[Point]>> {
-        let points: Arc<[Point]> = points(file, run)?.into();
+        let points: Arc<[Point]> = points_or_remade(file, run)?.into();
         self.0.lock().keep((run.segment, run.at), points.clone());
         Ok(points)
     }

@@ -10,7 +10,7 @@ use standpipe_core::{
 };
 
 use super::{Found, Run, Segments, Walk, point::Point, segment_name};
-use crate::store::{log::Room, recovery::name, vfs::Wait};
+use crate::store::{log::Room, ranges::Ranges, recovery::name, vfs::Wait};
 
 /// Entries of `log` in `run` from the one that covers `from` on.
 ///
@@ -47,34 +47,39 @@ pub(crate) fn read(
     Ok(entries)
 }
 
-/// The first entry of `run` at or behind `from` whose time is at or after `at`. Blocks.
+/// The first entry of `run` at or behind `from` whose time is at or after `at`, past what is
+/// `forgotten`. Blocks.
 ///
 /// # Errors
 /// As [`read`]; what is damaged is passed over.
 pub(crate) fn entry_for_time(
     segments: &Segments,
     (log, run): (LogId, &Run),
-    from: Offset,
+    (from, forgotten): (Offset, &Ranges),
     at: Millis,
 ) -> Result<Option<Entry>> {
     let cannot = |error: io::Error| unreadable(log, run, from, error);
     let (file, points) = segments.run(run, Wait::ForDevice).map_err(cannot)?;
-    let first = points.iter().enumerate().find(|(index, point)| {
-        let end = points.get(index + 1).map_or(run.end, |next| next.base);
-        point.latest >= at.0 && end > from
-    });
-    let Some((_, point)) = first else {
-        return Ok(None);
-    };
-    let from_point = point.base.max(from);
-    let mut walk = Walk::new(&*file, run, points.clone(), from_point);
-    while let Some(found) = walk.next().map_err(cannot)? {
-        if let Found::Entry(entry) = found
-            && entry.end_offset() > from
-            && entry.draft.visible > 0
+    let is_needed = |base: Offset, end: Offset| !forgotten.cover(&(base.max(from)..end));
+    let is_it = |entry: &Entry| {
+        entry.draft.visible > 0
             && entry.time() >= at
-        {
-            return Ok(Some(entry));
+            && is_needed(entry.base_offset, entry.end_offset())
+    };
+    for (index, point) in points.iter().enumerate() {
+        let end = points.get(index + 1).map_or(run.end, |next| next.base);
+        if point.latest < at.0 || !is_needed(point.base, end) {
+            continue;
+        }
+        let walk = Walk::new(&*file, run, points.clone(), point.base.max(from));
+        let mut walk = walk.reading(0, Wait::ForDevice);
+        while let Some(found) = walk.next().map_err(cannot)? {
+            match found {
+                // What follows is in another stretch, which may have none.
+                Found::Entry(entry) if entry.base_offset >= end => break,
+                Found::Entry(entry) if is_it(&entry) => return Ok(Some(entry)),
+                Found::Entry(_) | Found::Body(_) | Found::Lost(_) => {}
+            }
         }
     }
     Ok(None)

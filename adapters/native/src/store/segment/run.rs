@@ -37,7 +37,8 @@ pub(crate) struct Run {
 impl Run {
     /// Octets in the file, points included.
     pub(crate) fn stored(&self) -> u64 {
-        self.length + u64::from(self.points) * super::point::POINT as u64
+        let points = u64::from(self.points) * super::point::POINT as u64;
+        self.length.saturating_add(points)
     }
 
     pub(super) fn put(&self, log: LogId, out: &mut Vec<u8>) {

@@ -7,9 +7,12 @@ use standpipe_core::{checksum::crc32c, id::LogId, wire::Reader};
 
 use super::{END_MAGIC, FOOTER, HEADER, MAGIC, Run};
 use crate::store::{
-    repair::mend,
+    repair::{mend, mend_up_to},
     vfs::{File, read_full_at},
 };
+
+/// Octets of a table that is mended at most: one of 38,000 logs.
+const LONGEST: usize = 4 * 1024 * 1024;
 
 pub(super) fn header(number: u64) -> [u8; HEADER] {
     let mut out = [0; HEADER];
@@ -65,20 +68,38 @@ pub(crate) fn read_table(file: &dyn File, number: u64) -> io::Result<Option<Vec<
     let mut octets = vec![0; table_length];
     read_full_at(file, &mut octets, table_at)?;
     let crc = octets.split_off(table_length - 4);
-    if !mend(&mut octets, (&crc[..]).get_u32()) {
+    let expected = (&crc[..]).get_u32();
+    let is_whole = crc32c(&octets) == expected;
+    if !mend_up_to(LONGEST, &mut octets, expected) {
         return Ok(None);
     }
+    let runs = take_runs(octets, number);
+    Ok(runs.filter(|runs| is_whole || make_sense(runs, table_at)))
+}
+
+fn take_runs(octets: Vec<u8>, number: u64) -> Option<Vec<(LogId, Run)>> {
     let mut reader = Reader::new(Bytes::from(octets), "read segment");
     let count = reader.u32().unwrap_or(0);
     let runs = (0..count).map(|_| Run::take(number, &mut reader).ok());
-    let Some(mut runs) = runs.collect::<Option<Vec<_>>>() else {
-        return Ok(None);
-    };
+    let mut runs = runs.collect::<Option<Vec<_>>>()?;
     // The first segments did not say how many offsets there are in each run.
     for (_, run) in &mut runs {
-        run.offsets = reader.u64().unwrap_or(run.end.0 - run.base.0);
+        let all = run.end.0.saturating_sub(run.base.0);
+        run.offsets = reader.u64().unwrap_or(all);
     }
-    Ok(Some(runs))
+    Some(runs)
+}
+
+/// Whether runs lie one behind the other, before the table at `table_at`, and each says of itself what
+/// can be: a table that was mended is only taken then.
+fn make_sense(runs: &[(LogId, Run)], table_at: u64) -> bool {
+    let mut free = HEADER as u64;
+    runs.iter().all(|(_, run)| {
+        let begins = run.at >= free;
+        free = run.at.saturating_add(run.stored());
+        let all = run.end.0.checked_sub(run.base.0).filter(|all| *all > 0);
+        begins && free <= table_at && all.is_some_and(|all| run.offsets <= all)
+    })
 }
 
 fn take_footer(footer: [u8; FOOTER], number: u64) -> Option<(u64, usize)> {
@@ -114,4 +135,56 @@ pub(crate) fn mended_in_table(file: &dyn File, number: u64) -> io::Result<Vec<u6
         }
     }
     Ok(mended)
+}
+
+#[cfg(test)]
+mod tests {
+    use standpipe_core::id::{Millis, Offset, PartitionId, TopicId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Three runs of 100 octets and two points, one behind the other.
+    fn runs() -> Vec<(LogId, Run)> {
+        let log = LogId {
+            topic: TopicId(Uuid::from_u128(5)),
+            partition: PartitionId(0),
+        };
+        let run = |n| Run {
+            segment: 1,
+            born: 1,
+            base: Offset(10),
+            end: Offset(20),
+            at: HEADER as u64 + n as u64 * 180,
+            length: 100,
+            points: 2,
+            points_crc: 0,
+            octets: 50,
+            entries: 1,
+            offsets: 10,
+            latest: 0,
+            appended: Millis(0),
+        };
+        (0..3).map(|n| (log, run(n))).collect()
+    }
+
+    #[test]
+    fn runs_make_sense_only_where_they_lie_one_behind_the_other() {
+        let table_at = HEADER as u64 + 3 * 180;
+        assert!(make_sense(&runs(), table_at));
+        assert!(!make_sense(&runs(), table_at - 1));
+        let changes: [fn(&mut Run); 6] = [
+            |run| run.at = 0,
+            |run| run.at -= 1,
+            |run| run.length = u64::MAX,
+            |run| run.points = 3,
+            |run| run.end = run.base,
+            |run| run.offsets = 11,
+        ];
+        for (n, change) in changes.iter().enumerate() {
+            let mut changed = runs();
+            change(&mut changed[1].1);
+            assert!(!make_sense(&changed, table_at), "change {n}");
+        }
+    }
 }

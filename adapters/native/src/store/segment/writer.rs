@@ -11,7 +11,7 @@ use standpipe_core::{
 
 use super::{
     Run,
-    point::{Point, STRETCH},
+    point::Points,
     segment_name,
     table::{footer, header, table},
 };
@@ -34,8 +34,7 @@ pub(crate) struct SegmentWriter {
     buffer: BytesMut,
     runs: Vec<(LogId, Run)>,
     run: Option<(LogId, Run)>,
-    points: BytesMut,
-    point: Option<Point>,
+    points: Points,
 }
 
 impl SegmentWriter {
@@ -52,8 +51,7 @@ impl SegmentWriter {
             buffer,
             runs: Vec::new(),
             run: None,
-            points: BytesMut::new(),
-            point: None,
+            points: Points::default(),
         })
     }
 
@@ -85,27 +83,10 @@ impl SegmentWriter {
         if run.entries == 0 {
             run.base = entry.base_offset;
         }
-        let near = |point: &Point| in_run - point.at < STRETCH;
-        let mut point = match self.point.take() {
-            Some(point) if near(&point) => point,
-            before => {
-                let points = &mut self.points;
-                before.iter().for_each(|point| point.put(points));
-                run.points += 1;
-                Point {
-                    base: entry.base_offset,
-                    at: in_run,
-                    octets: run.octets,
-                    latest: i64::MIN,
-                    appended: entry.appended,
-                }
-            }
-        };
+        self.points.add(entry, in_run, run.octets);
         if entry.draft.visible > 0 {
-            point.latest = point.latest.max(entry.time().0);
             run.latest = run.latest.max(entry.time().0);
         }
-        self.point = Some(point);
         run.end = entry.end_offset();
         run.octets += body.len() as u64;
         run.entries += 1;
@@ -121,12 +102,10 @@ impl SegmentWriter {
         let Some((log, mut run)) = self.run.take().filter(|(_, run)| run.entries > 0) else {
             return Ok(false);
         };
-        let mut points = std::mem::take(&mut self.points);
-        self.point
-            .take()
-            .iter()
-            .for_each(|point| point.put(&mut points));
+        let points = std::mem::take(&mut self.points);
         run.length = at - run.at;
+        run.points = points.count();
+        let points = points.encode();
         run.points_crc = crc32c(&points);
         self.runs.push((log, run));
         self.put(&points).map(|()| true)
@@ -135,8 +114,7 @@ impl SegmentWriter {
     /// Ends the log's run as if it had not begun; what was written of it is no run's.
     pub(crate) fn give_up(&mut self) {
         self.run = None;
-        self.point = None;
-        self.points.clear();
+        self.points = Points::default();
     }
 
     /// Writes table and footer, and syncs; returns the runs.

@@ -10,31 +10,37 @@ use standpipe_core::{
 };
 
 use super::{
-    append, commit, is_journal, is_segment, log, read_all,
+    append, commit, count, is_journal, is_segment, log, read_all,
     recovery::{open, small},
     sim::{Random, SimDisk},
 };
 use crate::store::{
-    GivenUp, NativeStore,
+    GivenUp, NativeStore, StoreOptions,
     accept::accept,
-    checkpoint,
+    checkpoint::{self, checkpoint_name, checkpoint_number},
     inspect::{Finding, Inspection, Severity},
     position::{journal_name, journal_number},
     recovery::recover,
     snapshot::Snapshot,
+    vfs::Disk,
 };
 
-/// `count` commits, each of a batch of three in one log and an entry in another.
+/// Commits a batch of three in one log and an entry in another.
+async fn publish(store: &NativeStore, n: u32, durability: Durability) {
+    let draft = Draft::batch(Format::KAFKA2, vec![n as u8; 100].into(), 3);
+    let ops = vec![
+        Op::Append { log: log(1), draft },
+        append(log(2), vec![n as u8; 100]),
+    ];
+    let seq = store.submit(commit(durability, ops)).unwrap().seq;
+    store.durable(seq, durability).await.unwrap();
+}
+
+/// So many commits.
 pub(super) async fn fill(disk: &SimDisk, count: u32) {
     let store = open(disk);
     for n in 0..count {
-        let draft = Draft::batch(Format::KAFKA2, vec![n as u8; 100].into(), 3);
-        let ops = vec![
-            Op::Append { log: log(1), draft },
-            append(log(2), vec![n as u8; 100]),
-        ];
-        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
-        store.durable(seq, Durability::Disk).await.unwrap();
+        publish(&store, n, Durability::Disk).await;
     }
     store.close().await.unwrap();
 }
@@ -162,7 +168,7 @@ async fn a_journal_file_that_is_gone_or_has_no_header_is_given_up() {
             journals.sort_unstable();
             let name = journal_name(journals[which.min(journals.len() - 1)]);
             match remove {
-                true => crate::store::vfs::Disk::remove(&disk, &name).unwrap(),
+                true => disk.remove(&name).unwrap(),
                 false => wreck(&disk, &name, 8, 9),
             }
             match start(&disk) {
@@ -194,7 +200,7 @@ async fn a_counted_file_that_is_gone_closes_its_logs_and_never_the_store() {
     fill(&disk, 150).await;
     count_all(&disk);
     let last = disk.file_names().into_iter().rfind(|name| is_journal(name));
-    crate::store::vfs::Disk::remove(&disk, &last.unwrap()).unwrap();
+    disk.remove(&last.unwrap()).unwrap();
     for n in 0..3u8 {
         let store = start(&disk).unwrap();
         for id in [log(1), log(2)] {
@@ -257,15 +263,127 @@ async fn whatever_is_wrecked_is_given_up_at_once_and_no_more_than_that() {
     }
 }
 
+/// Only the first file is synced, and only in part; it ends before that.
+#[tokio::test]
+async fn a_journal_file_that_was_cut_below_what_is_synced_is_given_up_from_there() {
+    const COMMITS: u32 = 100;
+    let disk = SimDisk::default();
+    let options = StoreOptions {
+        journal_bytes: u64::MAX,
+        ..small()
+    };
+    let store = NativeStore::start(Arc::new(disk.clone()), None, &options).unwrap();
+    for n in 0..COMMITS {
+        let word = if n < 3 {
+            Durability::Disk
+        } else {
+            Durability::Os
+        };
+        publish(&store, n, word).await;
+    }
+    let left = disk.copy();
+    assert!(count(&left.file_names(), is_journal) >= 3);
+    let octets = left.octets(&journal_name(1));
+    let body = octets.windows(100).position(|window| window == [1; 100]);
+    let file = left.open(&journal_name(1)).unwrap();
+    file.set_len(body.unwrap() as u64).unwrap();
+    let refused = start(&left).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+    let told = give_up(&left).await;
+    assert!(matches!(told[0], GivenUp::Journal { .. }), "{told:?}");
+    assert_eq!(give_up(&left).await, [], "once is enough");
+    let gone = opens_with_the_rest(&left, COMMITS.into(), &told).await;
+    assert_ne!(gone, 0);
+    assert_eq!(damage(&left), []);
+}
+
+/// Octets that make the store stay closed: the header of the commit that brought `n`.
+fn wreck_commit(disk: &SimDisk, n: u8) {
+    let journal = disk.octets(&journal_name(1));
+    let body = journal.windows(100).position(|window| window == [n; 100]);
+    wreck(disk, &journal_name(1), body.unwrap() - 48 - 21 - 77, 5);
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_told_first_and_what_was_before_stays_given_up() {
+    let disk = SimDisk::default();
+    fill(&disk, 9).await;
+    wreck_commit(&disk, 2);
+    give_up(&disk).await;
+    wreck_commit(&disk, 5);
+    disk.fail_writes(true);
+    let mut told = Vec::new();
+    let report = &mut |given_up| told.push(given_up);
+    let refused = accept(Arc::new(disk.clone()), None, &small(), report).await;
+    assert!(refused.unwrap_err().to_string().contains("storage"));
+    assert!(matches!(told[..], [GivenUp::Journal { .. }]), "{told:?}");
+    disk.fail_writes(false);
+    let again = disk.copy();
+    wreck_commit(&disk, 5);
+    start(&disk).unwrap().close().await.unwrap();
+    let told_again = give_up(&again).await;
+    assert_eq!((told_again.len(), &told_again[0]), (3, &told[0]));
+    assert_eq!(damage(&again), []);
+}
+
+/// Neither a start nor giving up goes on with it, nor does either change anything.
+async fn is_refused_for_good(disk: &SimDisk, why: &str) {
+    let before = octets(disk);
+    let accepted = accept(Arc::new(disk.clone()), None, &small(), &mut |_| {}).await;
+    for refused in [start(disk).map(drop), accepted] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+        assert!(refused.message().contains(why), "{refused}");
+        assert!(!refused.message().contains("--accept-loss"), "{refused}");
+    }
+    let found = damage(disk);
+    assert!(
+        found.iter().any(|f| f.severity == Severity::Closed),
+        "{found:?}"
+    );
+    assert_eq!(octets(disk), before);
+}
+
 #[tokio::test]
 async fn a_store_without_a_checkpoint_that_can_be_read_is_not_given_up() {
     let disk = SimDisk::default();
     fill(&disk, 300).await;
+    let (number, _) = newest(&disk);
+    wreck(&disk, &checkpoint_name(number), 4, 9);
+    is_refused_for_good(&disk, "no checkpoint can be read").await;
+}
+
+#[tokio::test]
+async fn segments_without_journal_and_checkpoint_are_no_empty_store() {
+    let disk = SimDisk::default();
+    fill(&disk, 300).await;
+    for name in disk.file_names() {
+        if !is_segment(&name) {
+            disk.remove(&name).unwrap();
+        }
+    }
+    assert!(count(&disk.file_names(), is_segment) > 0);
+    is_refused_for_good(&disk, "no checkpoint can be read").await;
+}
+
+/// The number and the octets of the newest checkpoint.
+fn newest(disk: &SimDisk) -> (u64, Vec<u8>) {
     let names = disk.file_names();
-    let checkpoint = names.iter().find(|name| name.ends_with(".checkpoint"));
-    wreck(&disk, checkpoint.unwrap(), 4, 9);
-    let before = octets(&disk);
-    let refused = accept(Arc::new(disk.clone()), None, &small(), &mut |_| {}).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Corrupt);
-    assert_eq!(octets(&disk), before);
+    let newest = names
+        .iter()
+        .filter_map(|name| checkpoint_number(name))
+        .max();
+    let newest = newest.unwrap();
+    (newest, disk.octets(&checkpoint_name(newest)))
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_older_than_the_store_is_not_gone_on_with() {
+    let disk = SimDisk::default();
+    fill(&disk, 150).await;
+    let (number, yesterday) = newest(&disk);
+    fill(&disk, 300).await;
+    disk.remove(&checkpoint_name(newest(&disk).0)).unwrap();
+    checkpoint::write(&disk, number, &yesterday).unwrap();
+    is_refused_for_good(&disk, "is older than the store").await;
 }

@@ -10,10 +10,11 @@ use std::{
 
 use standpipe_core::{
     id::Offset,
-    store::{Durability, Store},
+    store::{Durability, Keep, Op, Store},
 };
 
 use super::{
+    accept::count_all,
     append, commit, count,
     gate::{Gate, Step},
     log, read_all,
@@ -85,4 +86,27 @@ async fn a_checkpoint_that_cannot_be_written_leaves_no_file() {
     disk.wait(|_| tries.load(Ordering::Relaxed) >= 2);
     let left = count(&disk.file_names(), is_checkpoint);
     assert!(left <= 1, "{left} checkpoints, none of which is whole");
+}
+
+#[tokio::test]
+async fn what_a_checkpoint_counts_as_trimmed_counts_for_no_size_limit_when_it_is_read_again() {
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    let mut ops = vec![append(log(1), vec![7; 100]); 20];
+    ops.push(Op::Trim {
+        log: log(1),
+        below: Offset(15),
+    });
+    let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+    store.durable(seq, Durability::Disk).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    count_all(&disk);
+    let store = open(&disk);
+    let bounds = store.bounds(log(1)).await.unwrap();
+    assert_eq!((bounds.start, bounds.octets), (Offset(15), 500));
+    for (octets, below) in [(500, 15), (300, 17)] {
+        let point = store.trim_point(log(1), Keep::Octets(octets)).await;
+        assert_eq!(point.unwrap(), Offset(below));
+    }
 }

@@ -16,7 +16,8 @@ use standpipe_core::{
 use super::{
     append, commit, count,
     gate::{Gate, Step},
-    is_segment, log,
+    is_segment, log, read_all,
+    recovery::open,
     sim::SimDisk,
 };
 use crate::store::{
@@ -68,4 +69,35 @@ fn a_reader_beside_its_removal_keeps_no_segment_open() {
     segments.remove(1).unwrap();
     let gone = segments.get(1).err().map(|error| error.kind());
     assert_eq!(gone, Some(io::ErrorKind::NotFound));
+}
+
+#[tokio::test]
+async fn runs_smaller_than_a_block_give_their_space_back_together_beside_one_that_is_kept() {
+    const LOGS: u128 = 40;
+    const EACH: u64 = 12;
+    let disk = SimDisk::default();
+    let store = open(&disk);
+    for n in 0..LOGS * u128::from(EACH) {
+        let ops = vec![append(log(n % LOGS), vec![n as u8; 300])];
+        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+        store.durable(seq, Durability::Disk).await.unwrap();
+    }
+    disk.wait(|names| count(names, is_segment) > 1);
+    let trim = |n| Op::Trim {
+        log: log(n),
+        below: Offset(EACH),
+    };
+    let trims = (1..LOGS).map(trim).collect();
+    let seq = store.submit(commit(Durability::Disk, trims)).unwrap().seq;
+    store.durable(seq, Durability::Disk).await.unwrap();
+    // What is left: where the first log's runs lie, and the tables.
+    loop {
+        let (octets, taken) = disk.taken(is_segment);
+        if taken * 2 < octets {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let kept = read_all(&store, log(0), Offset::ZERO).await;
+    assert_eq!(kept.len() as u64, EACH);
 }

@@ -16,6 +16,7 @@ use crate::store::{
 pub(super) enum Step {
     Create,
     Open,
+    Read,
     Write,
     Remove,
 }
@@ -83,6 +84,10 @@ impl Disk for Gate {
     fn sync_names(&self) -> io::Result<()> {
         self.disk.sync_names()
     }
+
+    fn free(&self) -> Option<u64> {
+        self.disk.free()
+    }
 }
 
 impl File for Gated {
@@ -92,6 +97,7 @@ impl File for Gated {
     }
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        (self.gate.answer)(Step::Read, &self.name)?;
         self.file.read_at(buf, at)
     }
 

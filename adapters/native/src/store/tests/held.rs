@@ -45,7 +45,9 @@ impl Held {
     }
 
     pub(super) fn forget(&mut self, range: &Range<Offset>) {
-        self.forgotten.push(range.start.0..range.end.0);
+        // What is not there yet is not forgotten.
+        let end = range.end.0.min(self.end);
+        self.forgotten.push(range.start.0..end);
     }
 
     /// A read from `from` saw all of it, or, where not `whole`, some from there on: each entry as
@@ -72,19 +74,21 @@ impl Held {
         assert_eq!(read.next(), None, "read again, or never appended");
     }
 
-    /// A look-up by time found the first one, past what nobody needs.
+    /// A look-up by time found the first one that somebody needs.
     pub(super) fn check_time(&self, found: Option<&Entry>, at: Millis) {
         let later = |entry: &&Expected| entry.end > self.start && entry.time >= at;
         for expected in self.entries.iter().filter(later) {
-            if found.is_some_and(|entry| entry.base_offset.0 == expected.base) {
-                return;
-            }
-            assert!(
-                self.is_needless(expected.base, expected.end),
-                "{at:?}: {} to {} was passed over for {found:?}",
+            let is_found = found.is_some_and(|entry| entry.base_offset.0 == expected.base);
+            assert_eq!(
+                is_found,
+                !self.is_needless(expected.base, expected.end),
+                "{at:?}: {} to {}, found {found:?}",
                 expected.base,
                 expected.end
             );
+            if is_found {
+                return;
+            }
         }
         assert_eq!(found, None);
     }

@@ -1,5 +1,7 @@
 //! What a store that has nothing to do leaves to the system, in case its process is killed.
 
+use std::io::IoSlice;
+
 use standpipe_core::{
     error::ErrorKind,
     id::Offset,
@@ -7,7 +9,14 @@ use standpipe_core::{
 };
 
 use super::{accept::damage, append, commit, log, read_all, recovery::open, sim::SimDisk};
-use crate::store::{NativeStore, position::journal_name};
+use crate::store::{
+    NativeStore,
+    header::{FILE_HEADER, RECORD_HEADER, RecordHeader},
+    position::{BLOCK, Position, journal_name},
+    scan::look_behind,
+    vfs::{Disk, write_all_at},
+    window::Window,
+};
 
 /// An entry in each of two logs; returns the commit once it is on disk.
 async fn publish(store: &NativeStore, n: u8) -> CommitSeq {
@@ -65,4 +74,26 @@ async fn a_store_that_is_closed_after_it_was_idle_syncs_no_more_than_once() {
         last.0 + 1,
         "one mark is enough"
     );
+}
+
+#[test]
+fn a_mark_is_found_behind_a_zeroed_page_whatever_its_salt_begins_with() {
+    for salt in [0x0011_2233, 0x0000_1122, 0x0000_0011] {
+        let disk = SimDisk::default();
+        let file = disk.create(&journal_name(1), 0).unwrap();
+        let at = u64::from(2 * BLOCK);
+        let mark = RecordHeader {
+            salt,
+            length: RECORD_HEADER as u32,
+            seq: 1,
+            epoch: 1,
+            synced: Position::new(1, 2 * BLOCK),
+            steps_crc: 0,
+        };
+        write_all_at(&*file, &mut [IoSlice::new(&mark.encode())], at).unwrap();
+        let end = at + RECORD_HEADER as u64;
+        let mut window = Window::new(&*file, end);
+        let behind = look_behind(&mut window, FILE_HEADER as u64, salt).unwrap();
+        assert_eq!((behind.synced, behind.end), (mark.synced, end), "{salt:x}");
+    }
 }

@@ -4,6 +4,7 @@ mod accept;
 mod batches;
 mod checkpoints;
 mod directory;
+mod fan_out;
 mod faults;
 mod filled;
 mod flips;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use standpipe_core::{
     checksum::crc32c,
     entry::{Draft, Entry, EntryHead, Flags, Format},
@@ -18,7 +18,7 @@ use super::{
 use crate::store::{
     NativeStore, StoreOptions,
     position::{journal_name, journal_number},
-    segment::{Found, SegmentWriter, segment_name, walk},
+    segment::{Found, SegmentWriter, read_table, segment_name, walk},
     vfs::Disk,
 };
 
@@ -60,22 +60,50 @@ async fn older_files_become_segments_and_all_of_it_is_still_read() {
     }
 }
 
+/// Adds the entry at `base` to the run that was begun.
+fn add(segment: &mut SegmentWriter, base: u64, body: Bytes) {
+    let entry = Entry {
+        base_offset: Offset(base),
+        appended: Millis(1),
+        leader_epoch: 0,
+        draft: Draft::single(Format::NATIVE, body),
+    };
+    let mut head = BytesMut::new();
+    EntryHead::encode(&entry, Flags::NONE, crc32c(entry.body()), &mut head);
+    segment.entry(&head, entry.body(), &entry).unwrap();
+}
+
+#[test]
+fn a_flipped_bit_is_mended_in_the_table_of_a_thousand_logs() {
+    let (disk, name) = (SimDisk::default(), segment_name(1));
+    let mut segment = SegmentWriter::create(&disk, 1).unwrap();
+    for n in 0..1_000 {
+        segment.begin(log(n), 1);
+        add(&mut segment, 7, "a message".into());
+        segment.end().unwrap();
+    }
+    let runs = segment.finish().unwrap();
+    let (_, last) = runs.last().unwrap();
+    let (table, end) = (last.at + last.stored(), disk.octets(&name).len() as u64);
+    assert!(end - table > 100_000);
+    for octet in (table..end).step_by(7_919) {
+        let bit = octet * 8 + octet % 8;
+        disk.flip_bit(&name, bit);
+        let file = disk.open(&name).unwrap();
+        let read = read_table(&*file, 1).unwrap();
+        assert_eq!(read.as_ref(), Some(&runs), "octet {octet}");
+        disk.flip_bit(&name, bit);
+    }
+}
+
 #[test]
 fn a_segment_is_written_in_whole_pieces() {
     const PIECE: usize = 1024 * 1024;
-    let (disk, body) = (SimDisk::default(), vec![7; PIECE * 3 / 5]);
+    let (disk, body) = (SimDisk::default(), Bytes::from(vec![7; PIECE * 3 / 5]));
     let mut segment = SegmentWriter::create(&disk, 1).unwrap();
     segment.begin(log(1), 1);
     for n in 0..10 {
-        let entry = Entry {
-            base_offset: Offset(n),
-            appended: Millis(1),
-            leader_epoch: 0,
-            draft: Draft::single(Format::NATIVE, body.clone().into()),
-        };
-        let mut head = BytesMut::new();
-        EntryHead::encode(&entry, Flags::NONE, crc32c(entry.body()), &mut head);
-        segment.entry(&head, entry.body(), &entry).unwrap();
+        add(&mut segment, n, body.clone());
     }
     segment.end().unwrap();
     let runs = segment.finish().unwrap();

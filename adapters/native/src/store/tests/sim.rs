@@ -35,6 +35,8 @@ struct State {
     steps: u64,
     /// How often each file was synced.
     syncs: BTreeMap<String, u64>,
+    /// Octets that were read of journal files so far.
+    journal_read: u64,
     /// At this step, the disk as a power cut would leave it is kept aside.
     cut_at: Option<(u64, u64)>,
     after_cut: Option<BTreeMap<String, Stored>>,
@@ -59,10 +61,17 @@ struct Stored {
     /// Pages that a failed sync left: taken for written, and not on the platter until somebody
     /// writes them again.
     stale: BTreeSet<usize>,
+    /// Whole pages whose space was given back.
+    holes: BTreeSet<usize>,
     name_durable: bool,
 }
 
 impl Stored {
+    /// Octets that it takes of the disk.
+    fn taken(&self) -> usize {
+        self.seen.len() - PAGE * self.holes.len()
+    }
+
     fn sync(&mut self) {
         let before = std::mem::replace(&mut self.durable, self.seen.clone());
         for page in &self.stale {
@@ -90,7 +99,7 @@ impl State {
     /// Whether the file can grow to `length`.
     fn check_room(&self, name: &str, length: usize) -> io::Result<()> {
         let others = self.files.iter().filter(|(other, _)| *other != name);
-        let used: usize = others.map(|(_, file)| file.seen.len()).sum();
+        let used: usize = others.map(|(_, file)| file.taken()).sum();
         let now = self.files.get(name).map_or(0, |file| file.seen.len());
         let full = self
             .capacity
@@ -238,6 +247,20 @@ impl SimDisk {
         self.0.state.lock().files[name].seen.clone()
     }
 
+    /// Octets that the files of a kind have, and those that they take of the disk.
+    pub(super) fn taken(&self, kind: fn(&str) -> bool) -> (usize, usize) {
+        let state = self.0.state.lock();
+        let these = state.files.iter().filter(|(name, _)| kind(name));
+        these.fold((0, 0), |(octets, taken), (_, file)| {
+            (octets + file.seen.len(), taken + file.taken())
+        })
+    }
+
+    /// Octets that were read of journal files so far.
+    pub(super) fn journal_read(&self) -> u64 {
+        self.0.state.lock().journal_read
+    }
+
     fn step(&self, state: &mut State) {
         state.steps += 1;
         if let Some((at, seed)) = state.cut_at
@@ -362,6 +385,13 @@ impl Disk for SimDisk {
         state.removed.clear();
         Ok(())
     }
+
+    fn free(&self) -> Option<u64> {
+        let state = self.0.state.lock();
+        let used: usize = state.files.values().map(Stored::taken).sum();
+        let free = state.capacity?.saturating_sub(used);
+        Some(free as u64)
+    }
 }
 
 impl File for SimFile {
@@ -389,6 +419,9 @@ impl File for SimFile {
         let from = seen.len().min(at as usize);
         let length = buf.len().min(seen.len() - from);
         buf[..length].copy_from_slice(&seen[from..from + length]);
+        if self.name.ends_with(".journal") {
+            state.journal_read += length as u64;
+        }
         Ok(length)
     }
 
@@ -428,6 +461,7 @@ impl File for SimFile {
         let file = state.file(&self.name)?;
         let (from, to) = (at as usize, (at + length) as usize);
         file.seen[from..to].fill(0);
+        file.holes.extend(from.div_ceil(PAGE)..to / PAGE);
         self.disk.step(&mut state);
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! Segments of which little is still needed.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    io,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use standpipe_core::{
     entry::{Draft, Format},
@@ -10,7 +14,9 @@ use standpipe_core::{
 use tokio::sync::watch;
 
 use super::{
-    append, commit, count, is_journal, is_segment, log, read_all,
+    append, commit, count,
+    gate::{Gate, Step},
+    is_journal, is_segment, log, read_all,
     recovery::open,
     sim::{Random, SimDisk},
 };
@@ -32,7 +38,7 @@ async fn fill(store: &NativeStore, count: u64) {
 }
 
 /// Says that nobody needs the entries of `range` but every `kept`th.
-async fn forget_but(store: &NativeStore, kept: usize, range: Range<u64>) {
+pub(super) async fn forget_but(store: &NativeStore, kept: usize, range: Range<u64>) {
     let end = range.end;
     let kept: Vec<_> = range.step_by(kept).chain([end]).collect();
     let ranges = kept.windows(2).map(|pair| pair[0] + 1..pair[1]);
@@ -100,6 +106,30 @@ async fn a_few_entries_that_are_kept_pin_no_segments() {
     drop(store);
     let read = read_all(&open(&disk), log(1), Offset(1)).await;
     assert!(read.iter().any(|entry| entry.base_offset == Offset(2000)));
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_keeps_its_space_and_no_other_does() {
+    let (disk, unreadable) = (SimDisk::default(), Arc::new(OnceLock::<String>::new()));
+    let known = unreadable.clone();
+    let gate = Gate::new(&disk, move |step, name| match known.get() {
+        Some(unreadable) if step == Step::Read && name == unreadable => {
+            Err(io::Error::other("a bad sector"))
+        }
+        _ => Ok(()),
+    });
+    let store = gate.start();
+    fill(&store, 3000).await;
+    let before = settled_segments(&disk);
+    assert!(before.len() >= 6, "{before:?}");
+    unreadable.set(before[0].clone()).unwrap();
+    forget_but(&store, 50, 0..2000).await;
+    let sparse = &before[1..before.len() / 3];
+    disk.wait(|names| !sparse.iter().any(|name| names.contains(name)));
+    assert!(disk.file_names().contains(&before[0]));
+    store.close().await.unwrap();
+    let read = read_all(&open(&disk), log(1), Offset::ZERO).await;
+    assert_eq!(read[0].base_offset, Offset::ZERO);
 }
 
 /// Appends one entry of 100 octets after the other, each of the time that is its offset, and forgets
