@@ -1,4 +1,5 @@
-//! The limit on open files: every connection is one, and the usual soft limit is 1,024.
+//! The limit on open files: every connection is one, and the usual soft limit is 1,024. Listeners let
+//! in what the limit leaves.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -10,6 +10,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     process::Command,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -61,6 +62,31 @@ fn health_is_served_only_where_it_is_asked_for() {
     assert!(get(http, "/healthz").starts_with("HTTP/1.1 200"));
     assert!(get(http, "/readyz").starts_with("HTTP/1.1 200"));
     assert!(get(http, "/metrics").contains("# TYPE standpipe_log_end_offset counter"));
+}
+
+/// A process that may have `files` open, in memory and with health.
+fn with_few_files(files: u32) -> Daemon {
+    let limited = format!(r#"ulimit -n {files} && exec "$0" "$@""#);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &limited, env!("CARGO_BIN_EXE_standpipe")])
+        .args(["serve", "--ephemeral", "--http", "127.0.0.1:0"]);
+    Daemon::of(command)
+}
+
+#[test]
+fn idle_connections_leave_open_files_to_everything_else() {
+    let daemon = with_few_files(256);
+    let amqp = daemon.address("amqp");
+    let _idle: Vec<_> = (0..400)
+        .map(|_| TcpStream::connect(amqp).unwrap())
+        .collect();
+    let begun = Instant::now();
+    for _ in 0..500 {
+        assert!(get(daemon.address("http"), "/healthz").starts_with("HTTP/1.1 200"));
+    }
+    // The broker closes idle clients of AMQP after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(8));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The seam for protocols that clients speak to this broker.
 
+mod answers;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use answers::{ANSWER_TIME, AnswerTurn, AnswerTurns};
 
 use crate::{broker::Broker, error::Result};
 

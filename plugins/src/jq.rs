@@ -23,7 +23,7 @@ use standpipe_core::{
 };
 use tokio::sync::oneshot;
 
-use crate::Settings;
+use crate::{Settings, settings::OUTPUT_LIMIT};
 
 /// Levels that the JSON of a message may nest for an expression to be run on it; what an
 /// expression parses it parses recursively.
@@ -31,9 +31,6 @@ const DEPTH_LIMIT: usize = 10_000;
 
 /// Stack for that many levels.
 const STACK_BYTES: usize = 256 << 20;
-
-/// Messages that an expression may make of one.
-const OUTPUT_LIMIT: usize = 1_000;
 
 type Filter = jaq_core::Filter<JustLut<Val>>;
 type Job = (Vec<Message>, oneshot::Sender<Vec<Outcome>>);

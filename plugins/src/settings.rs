@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+/// Messages that a transform may make of one.
+pub(crate) const OUTPUT_LIMIT: usize = 1_000;
+
 /// Limits and waits of transforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes that a line from a child, and all that a jq expression makes of a message, may have.
-    /// An envelope is longer than its message: base64 adds a third, escapes more.
+    /// Bytes that a line from a child, and all that a child or a jq expression makes of a message,
+    /// may have. An envelope is longer than its message: base64 adds a third, escapes more.
     pub output_bytes: usize,
     /// A child that has answered nothing for so long, with messages outstanding, has its input
     /// closed, so that it writes what it buffers; a fresh one follows.

@@ -1,9 +1,14 @@
 //! CSV as RFC 4180 has it: the first record names the columns, each further one is a message.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use standpipe_core::{Error, ErrorKind, Result};
 
 use crate::lines::LINE_BYTES;
+
+/// What Excel writes before a file in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Joins lines into records and records into JSON objects of text, column for column.
 #[derive(Default)]
@@ -17,10 +22,14 @@ impl Csv {
     /// Takes one line; gives a payload when it ends a record that is not the first one.
     ///
     /// # Errors
-    /// `Invalid` for a record that is not UTF-8, has stray quotes, or not one field a column.
+    /// `Invalid` for a record that is not UTF-8, has stray quotes, or not one field a column, and for
+    /// two columns of one name.
     pub(crate) fn line(&mut self, line: &Bytes, number: u64) -> Result<Option<Bytes>> {
+        let mut line = &line[..];
         if self.quoted {
             self.partial.push(b'\n');
+        } else if self.columns.is_none() {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         }
         self.partial.extend_from_slice(line);
         if self.partial.len() > LINE_BYTES {
@@ -36,6 +45,7 @@ impl Csv {
         let record = std::mem::take(&mut self.partial);
         let fields = fields(&record).map_err(|what| invalid(number, &what))?;
         let Some(columns) = &self.columns else {
+            check_names(&fields).map_err(|what| invalid(number, &what))?;
             self.columns = Some(fields);
             return Ok(None);
         };
@@ -64,6 +74,17 @@ impl Csv {
     }
 }
 
+/// An object keeps one field a name.
+fn check_names(columns: &[String]) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    match columns.iter().find(|name| !names.insert(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "two columns are named `{name}`; give each a name of its own"
+        )),
+    }
+}
+
 fn fields(record: &[u8]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(record).map_err(|error| error.to_string())?;
     let mut rest = text.strip_suffix('\r').unwrap_or(text);
@@ -73,7 +94,7 @@ fn fields(record: &[u8]) -> Result<Vec<String>, String> {
             Some(quoted) => quoted_field(quoted)?,
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
-                (rest[..end].to_owned(), &rest[end..])
+                (plain_field(&rest[..end])?, &rest[end..])
             }
         };
         fields.push(field);
@@ -83,6 +104,17 @@ fn fields(record: &[u8]) -> Result<Vec<String>, String> {
             None => return Err(format!("`{tail}` after a closing quote")),
         };
     }
+}
+
+/// A quote here would be taken for the begin or the end of a quoted field elsewhere.
+fn plain_field(field: &str) -> Result<String, String> {
+    if field.contains('"') {
+        let shown: String = field.chars().take(40).collect();
+        return Err(format!(
+            "a quote within `{shown}`; put the field into quotes, and write the quote twice"
+        ));
+    }
+    Ok(field.to_owned())
 }
 
 fn quoted_field(mut rest: &str) -> Result<(String, &str), String> {
@@ -141,5 +173,34 @@ mod tests {
         assert!(error.to_string().contains("line 3: 1 fields for 2 columns"));
         assert!(rows("a\n\"1\"x\n").is_err());
         assert!(rows("a\n\"1\n").is_err());
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let error = rows("id,name,name\n1,a,b\n").unwrap_err().to_string();
+        assert!(
+            error.contains("line 1: two columns are named `name`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        for text in ["\u{feff}id,b\n1,2\n", "\u{feff}\"id\",b\n1,2\n"] {
+            assert_eq!(rows(text).unwrap(), [r#"{"id":"1","b":"2"}"#]);
+        }
+        let later = rows("id\n\u{feff}1\n").unwrap();
+        assert_eq!(
+            later,
+            ["{\"id\":\"\u{feff}1\"}"],
+            "there it is the field's own"
+        );
+    }
+
+    #[test]
+    fn a_quote_in_a_field_without_quotes_joins_no_rows() {
+        let error = rows("size\n5\" x\n3\" y\n").unwrap_err().to_string();
+        assert!(error.contains("a quote within"), "{error}");
+        assert!(rows("size,b\n5\"\",2\n").is_err());
     }
 }

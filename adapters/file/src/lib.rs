@@ -1,7 +1,7 @@
 //! Files, stdin and stdout as sources and destinations: `file://PATH?format=envelope|lines|csv` and `-`.
 //!
 //! A file that ends within a line is given its line break before anything is appended; an envelope
-//! that is not whole is cut off instead.
+//! that is not whole is cut off instead. A batch is appended as one piece, under a lock.
 
 mod consumer;
 mod csv;
@@ -10,6 +10,7 @@ mod format;
 mod lines;
 mod place;
 mod producer;
+mod sink;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use standpipe_core::{Error, ErrorKind, Result};
-use tokio::{
-    fs::{File, OpenOptions},
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
-};
+use tokio::{fs::File, io::AsyncRead, task::spawn_blocking};
 
-use crate::{format::Format, tail::mend};
+use crate::{
+    format::Format,
+    sink::{Sink, Target},
+};
 
 /// A file, or the process's standard streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,6 @@ pub(crate) enum Place {
     Standard,
     /// A file or a named pipe.
     Path(PathBuf),
-}
-
-/// What a producer writes to.
-pub(crate) enum Sink {
-    /// stdout: whoever reads it is the one to keep it.
-    Standard(tokio::io::Stdout),
-    /// A file, synced before anything counts as confirmed.
-    File(File),
 }
 
 impl Place {
@@ -43,23 +35,19 @@ impl Place {
     }
 
     /// Opens for appending lines of `format`; a file that is not there is created, and one that
-    /// ends within a line is mended.
+    /// ends within a line is mended once nobody else has locked it.
     ///
     /// # Errors
     /// `NotFound`, `Denied` or `Permanent` with the path; `Denied` also where the file's end may
     /// not be read.
     pub(crate) async fn sink(&self, format: Format) -> Result<Sink> {
-        match self {
-            Self::Standard => Ok(Sink::Standard(tokio::io::stdout())),
-            Self::Path(path) => {
-                let mut options = OpenOptions::new();
-                let file = options.append(true).create(true).open(path).await;
-                let mut file = file.map_err(|error| self.failed(error))?;
-                let mended = mend(&mut file, path, format).await;
-                mended.map_err(|error| self.failed(error))?;
-                Ok(Sink::File(file))
-            }
-        }
+        let path = match self {
+            Self::Standard => return Ok(Sink::new(Target::Standard)),
+            Self::Path(path) => path.clone(),
+        };
+        let opened = spawn_blocking(move || Target::open(&path, format)).await;
+        let opened = opened.unwrap_or_else(|panic| Err(panic.into()));
+        opened.map(Sink::new).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: std::io::Error) -> Error {
@@ -82,55 +70,4 @@ impl std::fmt::Display for Place {
             Self::Path(path) => write!(f, "{}", path.display()),
         }
     }
-}
-
-impl Sink {
-    /// Appends `lines`, all of them or none: a file is cut back where writing fails. What is in a
-    /// file when this returns survives a crash; stdout's reader is the one to keep it.
-    ///
-    /// # Errors
-    /// `Transient` where a file does not take more, `Unknown` where it cannot be cut back either;
-    /// `Closed` where stdout's reader is gone.
-    pub(crate) async fn append(&mut self, lines: &[u8]) -> Result<()> {
-        match self {
-            Self::Standard(stdout) => write(stdout, lines).await.map_err(|error| {
-                let message = "nobody reads the output any more";
-                Error::new(ErrorKind::Closed, "write lines", message).with_source(error)
-            }),
-            Self::File(file) => append_to_file(file, lines).await,
-        }
-    }
-}
-
-async fn append_to_file(file: &mut File, lines: &[u8]) -> Result<()> {
-    let failed =
-        |kind, message, error| Err(Error::new(kind, "write lines", message).with_source(error));
-    let before = match file.metadata().await {
-        Ok(metadata) => metadata.is_file().then_some(metadata.len()),
-        Err(error) => return failed(ErrorKind::Transient, "the file is gone", error),
-    };
-    let written = async {
-        write(file, lines).await?;
-        // A named pipe or a device has nothing to sync.
-        if before.is_some() {
-            file.sync_data().await
-        } else {
-            Ok(())
-        }
-    };
-    let Err(error) = written.await else {
-        return Ok(());
-    };
-    let Some(length) = before else {
-        return failed(ErrorKind::Closed, "nobody reads the pipe any more", error);
-    };
-    match file.set_len(length).await {
-        Ok(()) => failed(ErrorKind::Transient, "the file does not take more", error),
-        Err(_) => failed(ErrorKind::Unknown, "the file may have taken a part", error),
-    }
-}
-
-async fn write(writer: &mut (impl AsyncWrite + Unpin), lines: &[u8]) -> std::io::Result<()> {
-    writer.write_all(lines).await?;
-    writer.flush().await
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use standpipe_core::{Error, ErrorKind, Result, driver::Producer, envelope, message::Message};
 
-use crate::{format::Format, place::Sink};
+use crate::{format::Format, sink::Sink};
 
 /// Appends one line a message; confirmed when it is written, flushed and, in a file, synced.
 pub(crate) struct FileProducer {
@@ -28,7 +28,7 @@ impl Producer for FileProducer {
         if lines.is_empty() {
             return results;
         }
-        if let Err(error) = self.sink.append(&lines).await {
+        if let Err(error) = self.sink.append(lines).await {
             for result in results.iter_mut().filter(|result| result.is_ok()) {
                 *result = Err(error.clone());
             }
@@ -37,6 +37,7 @@ impl Producer for FileProducer {
     }
 
     async fn close(&mut self) -> Result<()> {
+        self.sink.finish().await;
         Ok(())
     }
 }

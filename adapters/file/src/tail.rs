@@ -1,49 +1,135 @@
-//! The end of a file that is to be appended to.
+//! The end of a file that is appended to.
 
 use std::{
-    io::{Error, ErrorKind, Result, SeekFrom},
-    path::Path,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
 };
 
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
-};
+use standpipe_core::{Error, ErrorKind, Result};
 
 use crate::{format::Format, lines::LINE_BYTES};
 
-/// Ends the last line of a regular file, so that the next one does not go on with it. An envelope
-/// that is not whole is cut off: a crash came between, so it was not confirmed and is sent again. The
-/// file is locked as long as `file` is open; where another process has locked it, nothing is done.
-///
-/// # Errors
-/// What the system said; `InvalidData` where an envelope would be longer than any that is read.
-pub(crate) async fn mend(file: &mut File, path: &Path, format: Format) -> Result<()> {
-    if !file.metadata().await?.is_file() {
-        return Ok(());
+/// The end of a regular file, which is locked whenever it is written to: other writers wait, and none
+/// of them writes within what another one has begun, or loses it where that is cut back. All of it
+/// blocks.
+pub(crate) struct Tail {
+    file: File,
+    /// A handle of its own; `None` where the file was empty and may not be read.
+    reader: Option<File>,
+    path: PathBuf,
+    format: Format,
+    /// The length up to which all lines are known to be whole.
+    whole: u64,
+}
+
+impl Tail {
+    /// Ends the last line of `file`, so that the next one does not go on with it. An envelope that is
+    /// not whole is cut off: a crash came between, so it was not confirmed and is sent again.
+    ///
+    /// # Errors
+    /// What the system said; `InvalidData` where an envelope would be longer than any that is read.
+    pub(crate) fn open(file: File, path: &Path, format: Format) -> io::Result<Self> {
+        let reader = match File::open(path) {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && file.metadata()?.len() == 0 =>
+            {
+                None
+            }
+            opened => Some(opened?),
+        };
+        let mut tail = Self {
+            file,
+            reader,
+            path: path.to_owned(),
+            format,
+            whole: 0,
+        };
+        lock(&tail.file)?;
+        let mended = tail.mend();
+        unlock(&tail.file);
+        mended.map(|()| tail)
     }
-    // Another process may be within a line of its own.
-    let handle = file.try_clone().await?.into_std().await;
-    let length = handle.metadata()?.len();
-    if handle.try_lock().is_err() || length == 0 {
-        return Ok(());
+
+    /// Appends `lines` as one piece, and syncs them; where that fails, the file is cut back to what
+    /// was there before.
+    ///
+    /// # Errors
+    /// `Transient` where the file does not take more, `Unknown` where it cannot be cut back either.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
+        let transient = |message| move |error| failed(ErrorKind::Transient, message, error);
+        lock(&self.file).map_err(transient("the file cannot be locked"))?;
+        // Whoever had the lock before may have been killed within a line.
+        let mended = self.mend();
+        let appended = mended
+            .map_err(transient("the end of the file cannot be mended"))
+            .and_then(|()| self.append_locked(lines));
+        unlock(&self.file);
+        appended
     }
-    // A handle of its own: opened for both, a named pipe would be its own reader.
-    let mut reader = File::open(path).await?;
-    reader.seek(SeekFrom::Start(length - 1)).await?;
-    if reader.read_u8().await? == b'\n' {
-        return Ok(());
+
+    fn append_locked(&mut self, lines: &[u8]) -> Result<()> {
+        let written = self.file.write_all(lines);
+        let Err(error) = written.and_then(|()| self.file.sync_data()) else {
+            self.whole += lines.len() as u64;
+            return Ok(());
+        };
+        Err(match self.file.set_len(self.whole) {
+            Ok(()) => failed(ErrorKind::Transient, "the file does not take more", error),
+            Err(_) => failed(ErrorKind::Unknown, "the file may have taken a part", error),
+        })
     }
-    if format == Format::Envelope {
-        let line = last_line(&mut reader, length).await?;
-        if is_torn(&line) {
-            let (path, bytes) = (path.display(), line.len());
-            tracing::warn!(%path, bytes, "the file ends within an envelope, which is cut off");
-            return file.set_len(length - line.len() as u64).await;
+
+    /// Ends the last line where others wrote since the last look.
+    fn mend(&mut self) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        if length != self.whole {
+            self.whole = self.mended(length)?;
+        }
+        Ok(())
+    }
+
+    /// The length of the file behind its mended end.
+    fn mended(&mut self, length: u64) -> io::Result<u64> {
+        let Some(reader) = self.reader.as_mut().filter(|_| length > 0) else {
+            return Ok(length);
+        };
+        reader.seek(SeekFrom::Start(length - 1))?;
+        let mut last = [0];
+        reader.read_exact(&mut last)?;
+        if last == *b"\n" {
+            return Ok(length);
+        }
+        if self.format == Format::Envelope {
+            let line = last_line(reader, length)?;
+            if is_torn(&line) {
+                let (path, bytes) = (self.path.display(), line.len());
+                tracing::warn!(%path, bytes, "the file ends within an envelope, which is cut off");
+                let whole = length - bytes as u64;
+                return self.file.set_len(whole).map(|()| whole);
+            }
+        }
+        self.file.write_all(b"\n").map(|()| length + 1)
+    }
+}
+
+/// Waits until nobody else has locked the file. A file system that knows no locks is written to without.
+fn lock(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+            locked => return locked,
         }
     }
-    file.write_all(b"\n").await?;
-    file.flush().await
+}
+
+/// Lets the next writer in.
+fn unlock(file: &File) {
+    if let Err(error) = file.unlock() {
+        tracing::debug!(%error, "the file was not locked");
+    }
 }
 
 /// Whether it is an envelope that was begun and not finished, or what a power cut leaves of one: zeros.
@@ -54,17 +140,21 @@ fn is_torn(line: &[u8]) -> bool {
 }
 
 /// What is behind the last line break of a file of `length`.
-async fn last_line(reader: &mut File, length: u64) -> Result<Vec<u8>> {
+fn last_line(reader: &mut File, length: u64) -> io::Result<Vec<u8>> {
     let start = length.saturating_sub(LINE_BYTES as u64);
-    reader.seek(SeekFrom::Start(start)).await?;
+    reader.seek(SeekFrom::Start(start))?;
     let mut line = Vec::new();
-    reader.take(length - start).read_to_end(&mut line).await?;
+    reader.take(length - start).read_to_end(&mut line)?;
     match line.iter().rposition(|byte| *byte == b'\n') {
         Some(at) => Ok(line.split_off(at + 1)),
         None if start == 0 => Ok(line),
         None => {
             let message = format!("its last line is longer than the limit of {LINE_BYTES} bytes");
-            Err(Error::new(ErrorKind::InvalidData, message))
+            Err(io::Error::new(io::ErrorKind::InvalidData, message))
         }
     }
+}
+
+fn failed(kind: ErrorKind, message: &'static str, error: io::Error) -> Error {
+    Error::new(kind, "write lines", message).with_source(error)
 }

@@ -1,10 +1,13 @@
 //! What goes into a file comes out of it.
 
+use std::{io::Write as _, time::Duration};
+
 use standpipe_core::{
     ErrorKind,
     driver::{Driver as _, OpenOptions, ReceiveLimit},
     message::Message,
 };
+use tokio::{io::AsyncReadExt as _, time::timeout};
 
 use crate::FileDriver;
 
@@ -174,4 +177,68 @@ async fn a_folder_is_neither_read_nor_written_and_not_tried_again() {
     let error = opened.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Permanent);
     assert!(error.to_string().contains("directory"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_of_one_file_take_turns() {
+    let (_folder, address) = folder();
+    let writer = async || {
+        let batch = vec![Message::new(vec![b'x'; 1 << 10]); 3 << 10];
+        let results = write(&address, batch).await;
+        assert!(results.iter().all(Result::is_ok));
+    };
+    tokio::join!(writer(), writer(), writer(), writer());
+    assert_eq!(read(&address).await.unwrap().len(), 4 * (3 << 10));
+}
+
+#[tokio::test]
+async fn a_locked_file_is_waited_for_and_what_was_begun_in_it_is_mended() {
+    let (folder, address) = folder();
+    let opened = FileDriver.producer(&address.parse().unwrap()).await;
+    let mut producer = opened.unwrap();
+    let path = folder.path().join("a");
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    let mut other = opened.unwrap();
+    other.lock().unwrap();
+    other.write_all(b"{\"payload\":\"to").unwrap();
+    let mut send = producer.send(vec![Message::new("x")]);
+    let early = timeout(Duration::from_millis(100), &mut send).await;
+    assert!(early.is_err(), "it did not wait: {early:?}");
+    drop(other);
+    let results = send.await;
+    assert!(results[0].is_ok(), "{results:?}");
+    assert_eq!(read(&address).await.unwrap(), [Message::new("x")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dropped_send_has_begun_is_written_to_its_end() {
+    let (folder, address) = folder();
+    let path = folder.path().join("a");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let address = format!("{address}?format=lines").parse().unwrap();
+    let opening = tokio::fs::File::open(&path);
+    let (reader, producer) = tokio::join!(opening, FileDriver.producer(&address));
+    let (mut reader, mut producer) = (reader.unwrap(), producer.unwrap());
+    let batch = |octet: u8| vec![Message::new(vec![octet; 999]); 3 << 10];
+    let mut text = vec![0];
+    tokio::select! {
+        results = producer.send(batch(b'a')) => panic!("nobody reads: {}", results.len()),
+        read = reader.read_exact(&mut text) => assert_eq!(read.unwrap(), 1),
+    }
+    let next = async move {
+        let results = producer.send(batch(b'b')).await;
+        producer.close().await.unwrap();
+        drop(producer);
+        results
+    };
+    let (results, read) = tokio::join!(next, reader.read_to_end(&mut text));
+    assert!(results.iter().all(Result::is_ok));
+    read.unwrap();
+    let expected = [b'a', b'b'].map(|octet| {
+        let mut line = vec![octet; 999];
+        line.push(b'\n');
+        line.repeat(3 << 10)
+    });
+    assert!(text == expected.concat(), "{} octets", text.len());
 }

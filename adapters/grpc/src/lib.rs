@@ -4,6 +4,7 @@
 pub mod client;
 pub mod codec;
 pub mod frontend;
+mod intake;
 pub mod proto;
 
 pub use client::GrpcDriver;

@@ -7,7 +7,7 @@ use std::{io, sync::Arc, time::Duration};
 use standpipe_core::{
     broker::{Broker, Options},
     codec::Codecs,
-    driver::Driver,
+    driver::{Driver, NewTopic},
     frontend::Frontend as _,
     message::Message,
     store::MemoryStore,
@@ -15,8 +15,9 @@ use standpipe_core::{
 use standpipe_grpc::{
     GrpcDriver, GrpcFrontend,
     proto::{
-        Credit, Delivery, Publication, PublishRequest, Seek, Settle, Settlement, SubscribeOpen,
-        SubscribeRequest, standpipe_client::StandpipeClient, subscribe_request::Request,
+        Credit, Delivery, ListTopicsRequest, ListTopicsResponse, Publication, PublishRequest, Seek,
+        Settle, Settlement, SubscribeOpen, SubscribeRequest, standpipe_client::StandpipeClient,
+        subscribe_request::Request,
     },
 };
 use tokio::{
@@ -25,7 +26,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status, Streaming, codegen::http::uri::PathAndQuery, transport::Channel};
 
 const SOON: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -211,6 +212,75 @@ async fn a_request_above_the_limit_ends_its_stream_only() {
     let status = timeout(SOON, called.into_inner().message()).await.unwrap();
     assert_eq!(status.unwrap_err().code(), Code::OutOfRange);
     still_serves(&authority).await;
+}
+
+#[tokio::test]
+async fn a_request_of_4097_messages_ends_its_stream_only_and_one_of_4096_is_answered() {
+    let (authority, _shutdown) = start().await;
+    let request = |count| PublishRequest {
+        destination: "/t".to_owned(),
+        durability: 0,
+        messages: vec![Publication::default(); count],
+    };
+    let mut client = client(&authority).await;
+    let requests = tokio_stream::iter([request(4096)]);
+    let mut results = client.publish(requests).await.unwrap().into_inner();
+    for _ in 0..4096 {
+        let result = timeout(SOON, results.message()).await.unwrap();
+        assert!(result.unwrap().is_some());
+    }
+    let requests = tokio_stream::iter([request(4097)]);
+    let mut results = client.publish(requests).await.unwrap().into_inner();
+    let status = timeout(SOON, results.message()).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    assert!(status.message().contains("4096"), "{status}");
+    let requests = tokio_stream::iter([request(1)]);
+    let mut results = client.publish(requests).await.unwrap().into_inner();
+    let result = timeout(SOON, results.message()).await.unwrap();
+    assert!(result.unwrap().is_some());
+}
+
+/// Octets that a server may send unasked: the smallest that every client has.
+const WINDOW: u32 = 65_535;
+
+/// Asks for a list, and reads none of it.
+async fn list_unread(authority: &str) -> Streaming<ListTopicsResponse> {
+    let endpoint = Channel::from_shared(format!("http://{authority}")).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(WINDOW);
+    let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/standpipe.v1.Standpipe/ListTopics");
+    let codec = tonic_prost::ProstCodec::<ListTopicsRequest, ListTopicsResponse>::default();
+    let request = tonic::Request::new(ListTopicsRequest {});
+    let listed = client.server_streaming(request, path, codec).await;
+    listed.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn four_lists_that_are_not_read_are_all_that_are_made() {
+    let (authority, _shutdown) = start().await;
+    let address = format!("grpc://{authority}/t").parse().unwrap();
+    let admin = GrpcDriver::new().admin(&address).await.unwrap();
+    for number in 0..2 * WINDOW / 240 {
+        let topic = NewTopic {
+            name: format!("{number}-{}", "t".repeat(240)),
+            partitions: None,
+            retention: None,
+            durability: None,
+        };
+        admin.create(topic).await.unwrap();
+    }
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        unread.push(timeout(SOON, list_unread(&authority)).await.unwrap());
+    }
+    let mut fifth = std::pin::pin!(admin.list());
+    let waits = timeout(Duration::from_millis(200), &mut fifth).await;
+    assert!(waits.is_err(), "a fifth list was made");
+    still_serves(&authority).await;
+    unread.pop();
+    let listed = timeout(SOON, fifth).await.unwrap().unwrap();
+    assert!(listed.len() > 500);
 }
 
 #[tokio::test]

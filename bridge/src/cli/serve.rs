@@ -69,13 +69,14 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let stop = signal::on_stop()?;
-        open_files::raise_limit();
+        let files = open_files::raise_limit();
         let config = Config::load(self.config.as_deref(), &standpipe::registry())
             .map_err(Failure::config)?;
         let data = self.data.clone().or_else(|| config.data.clone());
         let data = data.unwrap_or_else(|| PathBuf::from("standpipe-data"));
         let mut server = self
             .settings(config, &data)
+            .open_files(files)
             .start()
             .await
             .map_err(refused)?;

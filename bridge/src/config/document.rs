@@ -29,7 +29,8 @@ impl Document {
             FileFormat::Toml => toml_places::places(text),
             _ => yaml_places::places(text),
         };
-        let places = places.map_err(|error| Problem::new(name, None, error.trim_end()))?;
+        let places = places
+            .map_err(|misread| Problem::new(name, misread.line, misread.message.trim_end()))?;
         for place in &places {
             schema::check(&place.path)
                 .map_err(|message| Problem::new(name, Some(place.line), message))?;

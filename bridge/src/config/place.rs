@@ -52,3 +52,11 @@ pub(crate) struct Place {
     pub(crate) path: Path,
     pub(crate) line: usize,
 }
+
+/// Why a document has no places: it is no document of its format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Misread {
+    /// The line, from 1, where the message does not say it.
+    pub(crate) line: Option<usize>,
+    pub(crate) message: String,
+}

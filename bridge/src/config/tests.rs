@@ -50,6 +50,14 @@ fn yaml_says_the_same() {
 }
 
 #[test]
+fn a_file_that_cannot_be_parsed_names_the_line_and_no_secret() {
+    let text = "[[route]]\nname = \"a\"\nfrom = \"amqp://u:hunter2@h/%2f?queue=q\nto = \"-\"\n";
+    let problem = parse("a.toml", text).unwrap_err().to_string();
+    assert!(problem.starts_with("a.toml:3: "), "{problem}");
+    assert!(!problem.contains("hunter2"), "{problem}");
+}
+
+#[test]
 fn unknown_keys_are_refused_with_line_value_and_known_ones() {
     for (name, text, expected) in [
         (

@@ -5,14 +5,17 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::place::{Path, Place};
+use super::place::{Misread, Path, Place};
 
 /// Every key and list item with its line.
 ///
 /// # Errors
-/// What the parser says, with line and column.
-pub(super) fn places(text: &str) -> Result<Vec<Place>, String> {
-    let table = DeTable::parse(text).map_err(|error| error.to_string())?;
+/// What the parser says. It would quote the line too, and with it what is secret there.
+pub(super) fn places(text: &str) -> Result<Vec<Place>, Misread> {
+    let table = DeTable::parse(text).map_err(|error| Misread {
+        line: error.span().map(|span| line_of(text, span.start)),
+        message: error.message().to_owned(),
+    })?;
     let mut walk = Walk {
         text,
         places: Vec::new(),
@@ -50,11 +53,15 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, path: &Path, byte: usize) {
-        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         self.places.push(Place {
             path: path.clone(),
-            line,
+            line: line_of(self.text, byte),
         });
     }
+}
+
+/// The line that `byte` is in, from 1.
+fn line_of(text: &str, byte: usize) -> usize {
+    let before = &text.as_bytes()[..byte.min(text.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }

@@ -6,17 +6,20 @@ use yaml_rust2::{
     scanner::Marker,
 };
 
-use super::place::{Path, Place};
+use super::place::{Misread, Path, Place};
 
 /// Every key and list item with its line.
 ///
 /// # Errors
 /// What the parser says, with line and column.
-pub(super) fn places(text: &str) -> Result<Vec<Place>, String> {
+pub(super) fn places(text: &str) -> Result<Vec<Place>, Misread> {
     let mut walk = Walk::default();
     Parser::new_from_str(text)
         .load(&mut walk, false)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Misread {
+            line: None,
+            message: error.to_string(),
+        })?;
     Ok(walk.places)
 }
 

@@ -9,7 +9,7 @@ use standpipe_core::{
     store::{MemoryStore, Store},
 };
 
-use super::{Exposure, Protocol, Server, bind::bind_all};
+use super::{Exposure, Protocol, Server, bind::bind_all, room};
 use crate::{
     codecs::codecs,
     config::{Endpoint, KafkaConfig, RouteConfig},
@@ -34,6 +34,7 @@ pub struct ServerBuilder {
     store: Option<Opener>,
     pub(super) endpoints: BTreeMap<Protocol, Endpoint>,
     pub(super) exposure: Exposure,
+    open_files: Option<u64>,
     pub(super) kafka_advertise: Option<Endpoint>,
     pub(super) kafka: KafkaConfig,
     pub(super) routes: Vec<RouteConfig>,
@@ -69,6 +70,13 @@ impl ServerBuilder {
         self
     }
 
+    /// How many files the process may have open; `None` is no limit. Listeners let in as many
+    /// connections as that leaves, after what the store and the rest need.
+    pub fn open_files(mut self, limit: Option<u64>) -> Self {
+        self.open_files = limit;
+        self
+    }
+
     /// What Kafka's clients are told to connect to; else what they connected to.
     pub fn kafka_advertise(mut self, endpoint: Endpoint) -> Self {
         self.kafka_advertise = Some(endpoint);
@@ -99,12 +107,23 @@ impl ServerBuilder {
 
     /// Opens the store, and a broker on it.
     pub(super) async fn open(&self) -> Result<Broker> {
-        let options = Options::default();
+        let mut options = Options::default();
+        let limits = &mut options.limits;
+        limits.connections =
+            room::connections(self.open_files, self.listeners(), limits.connections);
         let store = match &self.store {
             Some(Opener(open)) => open().await?,
             None => Arc::new(MemoryStore::bounded(options.limits.memory_bytes)),
         };
         Broker::open(store, codecs(), options).await
+    }
+
+    /// How many listeners share the connections; health has its own few.
+    fn listeners(&self) -> usize {
+        let served = self.endpoints.iter().filter(|(protocol, endpoint)| {
+            **protocol != Protocol::Http && **endpoint != Endpoint::Off
+        });
+        served.count()
     }
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod pages;
 mod protocol;
 mod reopen;
+mod room;
 mod serving;
 
 use std::{

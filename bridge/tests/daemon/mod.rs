@@ -15,9 +15,14 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_standpipe"))
-            .args(["serve", "--ephemeral"])
-            .args(arguments)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standpipe"));
+        command.args(["serve", "--ephemeral"]).args(arguments);
+        Self::of(command)
+    }
+
+    /// The one that `command` starts.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 """How AMQP refuses: codes, what they close, and what stays usable."""
 import socket
 import struct
+import time
 
 import pika
 import pytest
@@ -141,6 +142,33 @@ def test_heartbeats_keep_an_idle_connection_and_their_absence_ends_it(amqp):
         until("the broker hangs up", lambda: hung_up(sock), seconds=10)
 
 
+def test_a_client_that_reads_slowly_stays_while_it_sends_heartbeats(amqp, name):
+    """Its heartbeats count though much is on its way to it, and none is read before that has left."""
+    size = 15 << 20
+    with channel(amqp) as ch:
+        ch.queue_declare(name, durable=True)
+        publish(ch, name, bytes(size))
+    consume = pika.spec.Basic.Consume(queue=name, no_ack=True)
+    host, port = amqp.split(":")
+    with raw_connection(host, int(port), heartbeat=1) as sock:
+        sock.sendall(b"".join(pika.frame.Method(1, m).marshal() for m in (pika.spec.Channel.Open(), consume)))
+        got = wait_reading_slowly(sock, seconds=5)
+        while got < size:
+            part = sock.recv(1 << 20)
+            assert part, f"closed after {got} octets"
+            got += len(part)
+
+
+def wait_reading_slowly(sock, seconds) -> int:
+    """How much came to a client that takes little, and sends heartbeats."""
+    got, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        got += len(sock.recv(65536))
+        sock.sendall(pika.frame.Heartbeat().marshal())
+        time.sleep(0.5)
+    return got
+
+
 def hung_up(sock) -> bool:
     try:
         return sock.recv(4096) == b""
@@ -175,6 +203,21 @@ def test_an_argument_that_is_not_implemented_is_406_and_named(shared_broker, nam
     with channel(shared_broker.amqp) as ch:
         act = lambda: ch.queue_declare(name, durable=True, arguments={argument: UNIMPLEMENTED[argument]})
         closes_channel(ch, 406, act, names=argument)
+
+
+def test_a_consumers_priority_is_406_and_named(shared_broker, name):
+    with channel(shared_broker.amqp) as ch:
+        ch.queue_declare(name)
+        closes_channel(ch, 406, lambda: ch.basic_consume(name, print, arguments={"x-priority": 5}), names="x-priority")
+
+
+@pytest.mark.parametrize("argument, value", [("x-ha-policy", "all"), ("x-queue-master-locator", "client-local"),
+                                             ("x-queue-leader-locator", "client-local"), ("x-queue-mode", "lazy"),
+                                             ("x-queue-version", 2)])
+def test_an_argument_that_asks_nothing_of_one_node_need_not_be_repeated(shared_broker, name, argument, value):
+    with channel(shared_broker.amqp) as ch:
+        ch.queue_declare(name, durable=True, arguments={argument: value})
+        ch.queue_declare(name, durable=True)
 
 
 def test_a_transaction_is_540(shared_broker):

@@ -28,6 +28,31 @@ def test_redeclaring_with_other_properties_is_406(ch, name):
     closes_channel(ch, 406, lambda: ch.queue_declare(name, durable=False), names="durable")
 
 
+# What clients say by default to a cluster: nothing of it is asked of one node.
+FOR_CLUSTERS = {"x-ha-policy": "all", "x-queue-master-locator": "client-local", "x-queue-mode": "lazy",
+                "x-queue-version": 1}
+
+
+@pytest.mark.parametrize("argument", FOR_CLUSTERS)
+def test_arguments_that_ask_nothing_of_one_node_are_taken(ch, name, argument):
+    for _ in range(2):
+        ch.queue_declare(name, durable=True, arguments={argument: FOR_CLUSTERS[argument]})
+    publish(ch, name, b"x")
+    assert get(ch, name)[2] == b"x"
+
+
+@pytest.mark.parametrize("argument, value", [("x-queue-mode", "busy"), ("x-queue-mode", 1), ("x-queue-version", 3),
+                                             ("x-queue-version", "2")])
+def test_such_an_argument_with_a_value_that_it_cannot_have_is_406(ch, name, argument, value):
+    closes_channel(ch, 406, lambda: ch.queue_declare(name, arguments={argument: value}), names=argument)
+
+
+def test_a_consumer_may_ask_for_the_priority_that_it_has_anyway(ch, name):
+    ch.queue_declare(name)
+    ch.basic_consume(name, print, arguments={"x-priority": 0})
+    closes_channel(ch, 406, lambda: ch.basic_consume(name, print, arguments={"x-priority": "0"}), names="x-priority")
+
+
 def test_passive_declare_ignores_other_properties(ch, name):
     ch.queue_declare(name, durable=True)
     assert ch.queue_declare(name, passive=True, durable=False).method.queue == name

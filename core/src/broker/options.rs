@@ -42,6 +42,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Octets of a subscription's name.
     pub subscription_name: usize,
+    /// Connections of one listener at once; further ones wait to be accepted.
+    pub connections: usize,
     /// Octets that one consumer's outbox holds before it is sent.
     pub outbox_bytes: usize,
     /// Messages that one consumer's outbox holds.
@@ -62,6 +64,7 @@ impl Default for Limits {
             cursors: 1_000_000,
             subscriptions: 10_000,
             subscription_name: 32_767, // what Kafka's protocol carries
+            connections: 10_000,
             outbox_bytes: 1 << 20,
             outbox_messages: 512,
             producers: 10_000,

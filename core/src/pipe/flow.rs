@@ -382,7 +382,7 @@ impl Flow {
 }
 
 /// Errors that are about the route and not about one message.
-fn is_of_the_route(kind: ErrorKind) -> bool {
+pub(super) fn is_of_the_route(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Denied

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::Destination;
+use super::{Destination, flow::is_of_the_route};
 use crate::{
     driver::Producer,
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     message::Message,
 };
 
@@ -36,7 +36,8 @@ impl Producer for Reopening {
     async fn send(&mut self, batch: Vec<Message>) -> Vec<Result<()>> {
         let count = batch.len();
         let results = match self.opened().await {
-            Err(error) => return vec![Err(error); count.max(1)],
+            Err(error) if count == 0 => return vec![Err(error)],
+            Err(error) => return vec![Err(of_the_route(error)); count],
             Ok(_) if count == 0 => return vec![Ok(())],
             Ok(producer) => producer.send(batch).await,
         };
@@ -56,4 +57,14 @@ impl Producer for Reopening {
             None => Ok(()),
         }
     }
+}
+
+/// That a destination cannot be opened is no fault of the messages that wait for it: they are not
+/// refused for it.
+fn of_the_route(error: Error) -> Error {
+    if error.kind().is_retryable() || is_of_the_route(error.kind()) {
+        return error;
+    }
+    let message = "the destination cannot be opened again";
+    Error::new(ErrorKind::Closed, "open", message).with_source(error)
 }

@@ -12,6 +12,7 @@ mod batch;
 pub mod client;
 mod destination;
 mod event;
+mod positional;
 mod publication;
 mod publish;
 mod receipt;

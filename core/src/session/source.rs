@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Bounds, Delivered, Open, OpenMode, Request};
+use super::{Bounds, Delivered, Open, OpenMode, Request, positional::Positional};
 use crate::{
     broker::{
-        Attach, Attachment, Broker, Credit, DEFAULT_NAMESPACE, Delivery, Mode, PositionalReader,
-        QUEUE, Subscription, Topic,
+        Attach, Attachment, Broker, Credit, DEFAULT_NAMESPACE, Delivery, Mode, QUEUE, Subscription,
+        Topic,
     },
     dispatcher::{OwnerId, Receipt},
-    driver::{Settlement, StartAt},
+    driver::Settlement,
     error::{Error, ErrorKind, Result},
     id::{Offset, PartitionId},
 };
 
 /// Messages taken at once.
-const READ_MESSAGES: usize = 512;
+pub(super) const READ_MESSAGES: usize = 512;
 /// Octets that a header takes on a wire beyond its name and value, at most.
 const HEADER_OVERHEAD: usize = 16;
 
@@ -40,13 +40,6 @@ struct Held {
     owner: OwnerId,
 }
 
-/// Replay.
-pub(super) struct Positional {
-    pub(super) reader: PositionalReader,
-    pub(super) group: Option<String>,
-    pub(super) credit: u64,
-}
-
 impl Drop for Held {
     fn drop(&mut self) {
         self.subscription.release_owner(self.owner);
@@ -58,13 +51,8 @@ impl Source {
         match open.mode {
             OpenMode::Lease => Lease::open(broker, topic, open).await.map(Self::Lease),
             OpenMode::Positional => {
-                let group = open.group.as_deref();
-                let reader = broker.positional_reader(topic, group, open.from).await?;
-                Ok(Self::Positional(Positional {
-                    reader,
-                    group: open.group.clone(),
-                    credit: 0,
-                }))
+                let positional = Positional::open(broker, topic, open).await?;
+                Ok(Self::Positional(positional))
             }
             OpenMode::Keyed => {
                 let message = "mode `keyed` is not implemented yet; use lease or positional";
@@ -231,29 +219,6 @@ impl Lease {
             }
         }
         Ok((failures, confirm))
-    }
-}
-
-impl Positional {
-    async fn recv(&mut self) -> Result<Vec<Delivery>> {
-        if self.credit == 0 {
-            return std::future::pending().await;
-        }
-        let limit = usize::try_from(self.credit).unwrap_or(usize::MAX);
-        let deliveries = self.reader.recv(limit.min(READ_MESSAGES)).await?;
-        self.credit = self.credit.saturating_sub(deliveries.len() as u64);
-        Ok(deliveries)
-    }
-
-    pub(super) async fn seek(
-        &mut self,
-        partitions: impl IntoIterator<Item = PartitionId>,
-        to: StartAt,
-    ) -> Result<()> {
-        for partition in partitions {
-            self.reader.seek(partition, to).await?;
-        }
-        Ok(())
     }
 }
 

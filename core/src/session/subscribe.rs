@@ -7,10 +7,11 @@ use tokio::{sync::mpsc, time::Interval};
 
 use super::{
     Bounds, CreditGrant, Delivered, Event, Open, Request,
+    positional::group_offsets,
     source::{Source, wrong_mode},
 };
 use crate::{
-    broker::{Broker, DEFAULT_NAMESPACE, Delivery, GroupOffset, Topic},
+    broker::{Broker, DEFAULT_NAMESPACE, Delivery, Topic},
     dispatcher::Receipt,
     driver::{Settlement, StartAt},
     error::Result,
@@ -258,7 +259,7 @@ impl Session {
         };
         let confirm = match group {
             Some(group) => {
-                let offsets = self.group_offsets(offsets);
+                let offsets = group_offsets(&self.topic, offsets);
                 let namespace = DEFAULT_NAMESPACE;
                 self.broker.group_commit(namespace, &group, &offsets).await
             }
@@ -271,17 +272,6 @@ impl Session {
             };
             Event::Committed { sequence, result }
         }));
-    }
-
-    fn group_offsets(&self, offsets: Vec<(PartitionId, Offset)>) -> Vec<GroupOffset> {
-        let offsets = offsets.into_iter().map(|(partition, offset)| GroupOffset {
-            topic: self.topic.name().to_string(),
-            partition,
-            offset,
-            leader_epoch: -1,
-            metadata: bytes::Bytes::new(),
-        });
-        offsets.collect()
     }
 }
 

@@ -12,10 +12,13 @@ use standpipe_core::{
 use tokio::sync::oneshot;
 
 use super::{Batch, Framing};
+use crate::settings::OUTPUT_LIMIT;
 
 /// Messages between their way in and their outcome, oldest first.
 pub(super) struct Ledger {
     framing: Framing,
+    /// Bytes that the answers to one message may have.
+    output_bytes: usize,
     next: u64,
     waiting: VecDeque<Waiting>,
     batches: VecDeque<Answer>,
@@ -31,20 +34,22 @@ struct Answer {
 enum Waiting {
     /// The child was not asked.
     Decided(Outcome),
-    /// A line is out; `answers` came back so far.
+    /// A line is out; `answers` came back so far, in lines of `bytes`.
     Envelope {
         seq: u64,
         annotations: Annotations,
         answers: Vec<Message>,
+        bytes: usize,
     },
     /// A payload is out; the message is the rest.
     Line(Message),
 }
 
 impl Ledger {
-    pub(super) fn new(framing: Framing) -> Self {
+    pub(super) fn new(framing: Framing, output_bytes: usize) -> Self {
         Self {
             framing,
+            output_bytes,
             next: 0,
             waiting: VecDeque::new(),
             batches: VecDeque::new(),
@@ -80,6 +85,7 @@ impl Ledger {
             seq,
             annotations: message.annotations,
             answers: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -110,9 +116,17 @@ impl Ledger {
         if let Some(Waiting::Envelope {
             annotations,
             answers,
+            bytes,
             ..
         }) = self.waiting.front_mut()
         {
+            *bytes += line.len();
+            if answers.len() == OUTPUT_LIMIT || *bytes > self.output_bytes {
+                let limit = self.output_bytes;
+                return Err(format!(
+                    "it makes more than {OUTPUT_LIMIT} messages or {limit} bytes of one"
+                ));
+            }
             message.annotations = annotations.clone();
             answers.push(message);
         }

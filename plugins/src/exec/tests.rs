@@ -216,6 +216,20 @@ async fn a_line_without_an_end_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_split_without_end_stops_the_route() {
+    let command = "yes '{\"seq\":\"0\",\"payload\":\"x\"}'";
+    let error = problem(&exec(command), numbered(1)).await;
+    assert!(error.contains("more than 1000 messages"), "{error}");
+    let settings = Settings {
+        output_bytes: 100,
+        ..Settings::default()
+    };
+    let endless = Exec::new(command, Framing::Envelopes, settings);
+    let error = problem(&endless, numbered(1)).await;
+    assert!(error.contains("or 100 bytes of one"), "{error}");
+}
+
+#[tokio::test]
 async fn sed_answers_line_by_line() -> Result<()> {
     let exec = exec_lines("sed s/1/one/");
     let outcomes = join_all((0..10).map(|_| through(&exec, numbered(100))))

@@ -39,6 +39,14 @@ pub(super) fn unanswered(operation: &'static str, cause: lapin::Error) -> Error 
     Error::new(ErrorKind::Unknown, operation, message).with_source(failure(operation, cause))
 }
 
+/// Whether the broker closed the channel, and not the connection, for something that was sent on it.
+pub(super) fn is_of_the_channel(cause: &lapin::Error) -> bool {
+    match cause.kind() {
+        Lapin::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(_)),
+        _ => false,
+    }
+}
+
 /// Reply codes of the specification, section 1.2.
 fn kind_of_code(code: u16) -> ErrorKind {
     match code {

@@ -6,8 +6,9 @@
 //! | `amqp://user:password@host:port/VHOST?queue=Q` | consumes the queue, `prefetch=N` unsettled at most, held ones included; 1024 unless given | publishes to it through the default exchange |
 //! | `…?exchange=E&key=K` | no | publishes to the exchange; without `key`, by each message's routing key, else its key |
 //!
-//! A publish is mandatory and confirmed: what no queue takes is an error of that message. Messages
-//! are persistent unless their producer said otherwise.
+//! A publish is mandatory and confirmed: what no queue takes is an error of that message, and so is
+//! what the broker closes the channel for; the messages without an answer are sent again one at a time,
+//! to find it. Messages are persistent unless their producer said otherwise.
 
 mod connect;
 mod consumer;

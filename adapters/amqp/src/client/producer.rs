@@ -11,7 +11,7 @@ use standpipe_core::{
 
 use super::{
     connect::{close, connect, in_time, look},
-    failure::{failure, unanswered},
+    failure::{failure, is_of_the_channel, unanswered},
     properties::outgoing,
     returned::{Published, places},
     target::Target,
@@ -73,9 +73,25 @@ impl AmqpProducer {
 #[async_trait]
 impl Producer for AmqpProducer {
     async fn send(&mut self, batch: Vec<Message>) -> Vec<Result<()>> {
+        let (mut results, in_doubt) = self.publish_all(&batch).await;
+        if in_doubt {
+            self.publish_one_by_one(&batch, &mut results).await;
+        }
+        results
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        close(&self.connection).await
+    }
+}
+
+impl AmqpProducer {
+    /// Publishes all of a batch before it waits for the first confirm. The flag says that one of the
+    /// messages cost others their answer, and only sending them alone tells which.
+    async fn publish_all(&self, batch: &[Message]) -> (Vec<Result<()>>, bool) {
         let mut published = Vec::with_capacity(batch.len());
         let mut confirms = Vec::with_capacity(batch.len());
-        for message in &batch {
+        for message in batch {
             match self.publish(message).await {
                 Ok((sent, confirm)) => {
                     published.push(Some(sent));
@@ -88,10 +104,13 @@ impl Producer for AmqpProducer {
             }
         }
         let mut results = Vec::with_capacity(batch.len());
-        let mut returned = Vec::new();
+        let (mut returned, mut in_doubt) = (Vec::new(), false);
         for confirm in confirms {
             let confirmed = match confirm {
-                Ok(confirm) => confirm.await.map_err(|error| unanswered("publish", error)),
+                Ok(confirm) => confirm.await.map_err(|cause| {
+                    in_doubt |= is_of_the_channel(&cause);
+                    unanswered("publish", cause)
+                }),
                 Err(error) => Err(error),
             };
             results.push(confirmed.and_then(|confirmation| {
@@ -100,18 +119,54 @@ impl Producer for AmqpProducer {
                 result
             }));
         }
-        for place in places(&published, &returned) {
+        let places = places(&published, &returned);
+        if places.len() < returned.len() {
+            in_doubt = true;
+            for result in results.iter_mut().filter(|result| result.is_ok()) {
+                *result = Err(came_back_changed());
+            }
+        }
+        for place in places {
             results[place] = Err(self.unroutable(published[place].as_ref()));
         }
-        results
+        (results, in_doubt)
     }
 
-    async fn close(&mut self) -> Result<()> {
-        close(&self.connection).await
+    /// Publishes again, one at a time, what was not answered: so the one that the broker closes the
+    /// channel for, or returns, is known, and refused without the others. Where the connection is
+    /// gone too, the rest keeps its results.
+    async fn publish_one_by_one(&mut self, batch: &[Message], results: &mut [Result<()>]) {
+        for (message, result) in batch.iter().zip(results) {
+            if !result.as_ref().is_err_and(is_unanswered) {
+                continue;
+            }
+            if !self.channel.status().connected() {
+                let opening = confirming(&self.connection, &self.target);
+                let Ok(channel) = in_time("open a channel", opening).await else {
+                    return;
+                };
+                self.channel = channel;
+            }
+            *result = self.publish_alone(message).await;
+        }
     }
-}
 
-impl AmqpProducer {
+    async fn publish_alone(&self, message: &Message) -> Result<()> {
+        let (published, confirm) = self.publish(message).await?;
+        let confirmation = confirm.await.map_err(|cause| {
+            if is_of_the_channel(&cause) {
+                failure("publish", cause)
+            } else {
+                unanswered("publish", cause)
+            }
+        })?;
+        let result = taken(&confirmation);
+        match confirmation.take_message() {
+            Some(_) => Err(self.unroutable(Some(&published))),
+            None => result,
+        }
+    }
+
     fn unroutable(&self, message: Option<&Published>) -> Error {
         let key = message
             .map(|message| message.routing_key.as_str())
@@ -152,4 +207,14 @@ fn taken(confirmation: &Confirmation) -> Result<()> {
 
 fn gone() -> Error {
     Error::new(ErrorKind::Disconnected, "publish", "the channel is closed")
+}
+
+fn came_back_changed() -> Error {
+    let message = "the broker returned a message of the batch changed, so it is not known which";
+    Error::new(ErrorKind::Unknown, "publish", message)
+}
+
+/// Whether it is not known that the broker has, or refused, the message.
+fn is_unanswered(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Disconnected)
 }

@@ -108,7 +108,11 @@ fn to_basic(properties: &Properties) -> Result<BasicProperties> {
     Ok(basic)
 }
 
-fn from_basic(basic: &BasicProperties) -> Result<Properties> {
+/// lapin's properties as the codec has them.
+///
+/// # Errors
+/// `Invalid` where the header table is nested too deep.
+pub(super) fn from_basic(basic: &BasicProperties) -> Result<Properties> {
     let short = |value: &Option<ShortString>| -> Option<Text> { value.as_ref().map(text) };
     let mut properties = Properties {
         content_type: short(basic.content_type()),

@@ -16,7 +16,7 @@ use standpipe_core::{
         Consumer, Driver, Incoming, OpenOptions, Producer, ReceiveLimit, Settlement, Settler,
     },
     frontend::Frontend,
-    message::Message,
+    message::{Message, Value},
     store::MemoryStore,
 };
 use tokio_util::sync::CancellationToken;
@@ -134,6 +134,11 @@ fn payloads(batch: &[Incoming]) -> Vec<String> {
     batch.iter().map(text).collect()
 }
 
+fn kinds(results: Vec<standpipe_core::Result<()>>) -> Vec<Option<ErrorKind>> {
+    let kinds = results.into_iter();
+    kinds.map(|r| r.err().map(|e| e.kind())).collect()
+}
+
 async fn receive(consumer: &mut dyn Consumer, count: usize) -> Vec<Incoming> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -222,14 +227,47 @@ async fn a_message_that_amqp_cannot_carry_fails_alone() {
     let mut producer = bench.producer().await;
     let mut batch = numbered(0..3);
     batch[1].props.user_id = Some("somebody".into());
-    let kinds: Vec<_> = producer
-        .send(batch)
-        .await
-        .into_iter()
-        .map(|r| r.err().map(|e| e.kind()))
-        .collect();
-    assert_eq!(kinds, [None, Some(ErrorKind::Unsupported), None]);
+    let refused = Some(ErrorKind::Unsupported);
+    assert_eq!(kinds(producer.send(batch).await), [None, refused, None]);
     assert_eq!(bench.ready().await, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_back_changed_fails_alone() {
+    let bench = Bench::new("client-changed").await;
+    let mut producer = AmqpDriver.producer(&bench.exchange()).await.unwrap();
+    let message = |key: &str, name: &str, value: Value| {
+        let mut message = Message::new("x").with_header(name, value);
+        message.annotations.routing_key = Some(key.into());
+        message
+    };
+    let nobody = || Value::List(vec![Value::Text("nobody".into())]);
+    let batch = vec![
+        message("yes", "n", Value::F64(f64::NAN)),
+        message("no", "n", Value::F64(f64::NAN)),
+        message("no", "BCC", nobody()),
+        message("yes", "BCC", nobody()),
+    ];
+    let results = producer.send(batch).await;
+    let refused = Some(ErrorKind::Permanent);
+    assert_eq!(kinds(results), [None, refused, refused, None]);
+    assert_eq!(bench.ready().await, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_the_broker_closes_the_channel_for_fails_alone() {
+    let bench = Bench::new("client-poison").await;
+    let mut producer = bench.producer().await;
+    let mut batch = numbered(0..3);
+    batch[1] = Message::new("poison").with_header("CC", "no list");
+    let refused = Some(ErrorKind::Permanent);
+    assert_eq!(kinds(producer.send(batch).await), [None, refused, None]);
+    // One that was confirmed too late came twice.
+    let count = bench.ready().await as usize;
+    let (mut consumer, _settler) = bench.consumer(&OpenOptions::default()).await;
+    let found = payloads(&receive(&mut *consumer, count).await);
+    assert!(found.iter().all(|payload| payload != "poison"), "{found:?}");
+    assert_eq!(kinds(producer.send(numbered(3..5)).await), [None, None]);
 }
 
 #[tokio::test]

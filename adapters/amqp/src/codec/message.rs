@@ -7,8 +7,8 @@
 //! | exchange, routing key | annotations |
 //! | headers | headers, in order; octets `x` stay octets, `V` is null |
 //! | header `x-standpipe-headers` | all headers, an array of `[name, value]`, where names repeat or are ours |
-//! | header `x-standpipe-types` | `name:ts` for times finer than AMQP's seconds, kept as milliseconds |
-//! | `timestamp`, header `timestamp_in_ms` | timestamp, where the two agree to the second |
+//! | header `x-standpipe-types` | `name:ts` for times finer than AMQP's seconds or before 1970, kept as milliseconds |
+//! | `timestamp`, header `timestamp_in_ms` | timestamp, where the two agree to the second; the header alone where before 1970 |
 //! | `expiration` | time to live in milliseconds |
 //! | header `x-standpipe-deliver-at` | deliver-at, milliseconds |
 //! | `delivery-mode` | durable: 2 true, other values false |
@@ -139,6 +139,7 @@ fn properties_of(props: &Props) -> Result<Properties> {
         ))),
         text => Ok(text.clone()),
     };
+    // What is before 1970 goes into a header alone, as in `carried`.
     let seconds = props.timestamp.map(|at| at.0.div_euclid(1000));
     Ok(Properties {
         content_type: short("content-type", &props.content_type)?,
@@ -165,11 +166,11 @@ fn table_of(message: &Message) -> Table {
         .headers
         .iter()
         .filter(|(name, _)| seen.insert(name.clone()) && !RESERVED.iter().any(|r| *name == *r))
-        .cloned()
+        .map(|(name, value)| (name.clone(), carried(value)))
         .collect();
     if table.len() != message.headers.len() {
         let pair = |(name, value): &(Text, Value)| {
-            Value::List(vec![Value::Text(name.clone()), value.clone()])
+            Value::List(vec![Value::Text(name.clone()), carried(value)])
         };
         let all = message.headers.iter().map(pair).collect();
         table.push((HEADERS.into(), Value::List(all)));
@@ -192,7 +193,21 @@ fn table_of(message: &Message) -> Table {
     table
 }
 
-/// Which headers are points in time that AMQP's seconds cannot hold.
+/// A value with its times before 1970 as milliseconds. `T` has them too, but clients in Python take
+/// its seconds as unsigned, and lose their connection over a message that nobody sent over AMQP.
+fn carried(value: &Value) -> Value {
+    match value {
+        Value::Timestamp(at) if at.0 < 0 => Value::I64(at.0),
+        Value::List(items) => Value::List(items.iter().map(carried).collect()),
+        Value::Table(fields) => {
+            let pair = |(name, value): &(Text, Value)| (name.clone(), carried(value));
+            Value::Table(fields.iter().map(pair).collect())
+        }
+        value => value.clone(),
+    }
+}
+
+/// Which headers are points in time that are carried as milliseconds.
 fn fine_times(headers: &Headers) -> Option<Text> {
     let kind = |value: &Value| match value {
         Value::Timestamp(at) if at.0 < 0 || at.0 % 1000 != 0 => Some("ts"),
@@ -212,9 +227,7 @@ fn restore_types(list: &Text, headers: Headers) -> Headers {
 
 /// The property's seconds, made finer by the header where the two agree.
 fn take_timestamp(properties: &Properties, headers: &mut Headers) -> Option<Millis> {
-    let seconds = properties
-        .timestamp
-        .map(|s| i64::try_from(s).unwrap_or(i64::MAX));
+    let seconds = properties.timestamp.map(u64::cast_signed);
     if let Some(Value::I64(ms)) = headers.get(TIMESTAMP_IN_MS) {
         let (at, whole) = (Millis(*ms), ms.div_euclid(1000));
         if seconds == Some(whole) || (seconds.is_none() && whole < 0) {
@@ -314,6 +327,48 @@ mod tests {
         message.headers.push("fine", Value::Timestamp(Millis(1001)));
         message.headers.push("long", Value::I64(1001));
         assert_eq!(there_and_back(&message), message);
+    }
+
+    /// A message as an AMQP client published it, with this property and header `at`.
+    fn published(timestamp: i64, at: i64) -> Message {
+        let mut properties = Properties {
+            timestamp: Some(timestamp.cast_unsigned()),
+            ..Properties::default()
+        };
+        let header = (Text::from("at"), Value::Timestamp(Millis(at)));
+        properties.set_table(&vec![header]).unwrap();
+        let stored = Stored {
+            properties: properties.encode(),
+            body: Bytes::new(),
+        };
+        let message = from_amqp(&stored).unwrap();
+        assert_eq!(super::timestamp(&properties), message.props.timestamp);
+        message
+    }
+
+    #[test]
+    fn times_before_1970_are_read_and_reach_other_clients_as_numbers() {
+        let message = published(-1, -62_135_596_800_000);
+        assert_eq!(message.props.timestamp, Some(Millis(-1000)));
+        let zero = Value::Timestamp(Millis(-62_135_596_800_000));
+        assert_eq!(message.headers.get("at"), Some(&zero));
+        let message = message.with_header("in", Value::List(vec![zero]));
+        let stored = to_amqp(&message).unwrap();
+        let properties = Properties::decode(stored.properties).unwrap();
+        assert_eq!(properties.timestamp, None);
+        let table: Headers = properties.table().unwrap().into_iter().collect();
+        let zero = Value::I64(-62_135_596_800_000);
+        assert_eq!(table.get("at"), Some(&zero));
+        assert_eq!(table.get("in"), Some(&Value::List(vec![zero])));
+        assert_eq!(table.get(TIMESTAMP_IN_MS), Some(&Value::I64(-1000)));
+        assert_eq!(there_and_back(&published(-1, -1000)), published(-1, -1000));
+    }
+
+    #[test]
+    fn seconds_beyond_our_milliseconds_are_the_last_of_them() {
+        let at = |seconds| published(seconds, 0).props.timestamp;
+        assert_eq!(at(i64::MAX), Some(Millis(i64::MAX)));
+        assert_eq!(at(i64::MIN), Some(Millis(i64::MIN)));
     }
 
     /// lapin's header tables are sorted, and hold each name once.

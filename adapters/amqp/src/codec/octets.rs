@@ -3,6 +3,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use standpipe_core::{Error, ErrorKind, Result, message::Text};
 
+/// The longest short string (specification 4.2.5.3), in octets.
+const SHORT_MAX: usize = 255;
+
 /// An `Invalid` error of the codec.
 pub(crate) fn malformed(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, "decode AMQP 0-9-1", message)
@@ -108,11 +111,23 @@ impl Bits {
     }
 }
 
-/// Appends a short string, cut at 255 octets; callers that must not cut check first.
+/// Appends a short string, cut at 255 octets and between two characters; callers that must not cut
+/// check first.
 pub(crate) fn put_short_string(out: &mut BytesMut, text: &[u8]) {
-    let text = &text[..text.len().min(255)];
+    let text = &text[..short_end(text)];
     out.put_u8(u8::try_from(text.len()).unwrap_or(u8::MAX));
     out.put_slice(text);
+}
+
+/// Where a short string ends: clients that are given half a character lose their connection.
+fn short_end(text: &[u8]) -> usize {
+    if text.len() <= SHORT_MAX {
+        return text.len();
+    }
+    let begins_character = |at: &usize| text[*at] & 0xC0 != 0x80;
+    // A character has at most four octets; what is no UTF-8 may be cut anywhere.
+    let mut ends = (SHORT_MAX - 3..=SHORT_MAX).rev();
+    ends.find(begins_character).unwrap_or(SHORT_MAX)
 }
 
 /// Appends a long string.
@@ -122,4 +137,33 @@ pub(crate) fn put_short_string(out: &mut BytesMut, text: &[u8]) {
 pub(crate) fn put_long_string(out: &mut BytesMut, octets: &[u8]) {
     out.put_u32(u32::try_from(octets.len()).expect("a long string is below 4 GiB"));
     out.put_slice(octets);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn short(text: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        put_short_string(&mut out, text.as_ref());
+        let length = usize::from(out.get_u8());
+        assert_eq!(length, out.len());
+        out.to_vec()
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        assert_eq!(short("full"), b"full");
+        assert_eq!(short("a".repeat(255)), "a".repeat(255).as_bytes());
+        assert_eq!(short("a".repeat(256)), "a".repeat(255).as_bytes());
+        assert_eq!(short("é".repeat(200)), "é".repeat(127).as_bytes());
+        assert_eq!(short("𝄞".repeat(64)), "𝄞".repeat(63).as_bytes());
+        let whole = format!("{}𝄞", "a".repeat(251));
+        assert_eq!(short(format!("{whole}a")), whole.as_bytes());
+    }
+
+    #[test]
+    fn octets_that_are_no_text_are_cut_at_the_limit() {
+        assert_eq!(short([0x80u8; 300]), [0x80; 255]);
+    }
 }

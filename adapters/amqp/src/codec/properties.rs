@@ -21,7 +21,7 @@ pub(crate) struct Properties {
     pub(crate) reply_to: Option<Text>,
     pub(crate) expiration: Option<Text>,
     pub(crate) message_id: Option<Text>,
-    /// Seconds since 1970.
+    /// Seconds since 1970, signed as most clients have them; the specification leaves it open.
     pub(crate) timestamp: Option<u64>,
     pub(crate) kind: Option<Text>,
     pub(crate) user_id: Option<Text>,
@@ -74,7 +74,7 @@ impl Properties {
     /// The header table, decoded.
     ///
     /// # Errors
-    /// `Invalid` where a timestamp is beyond the model's range.
+    /// As [`take_table`]; a table that was checked has none.
     pub(crate) fn table(&self) -> Result<Table> {
         match &self.headers {
             Some(headers) => take_table(&mut Octets::new(headers.clone())),

@@ -79,7 +79,7 @@ fn take_value(octets: &mut Octets, depth: usize) -> Result<Value> {
         }),
         b'S' => Value::Text(Text::from(octets.long_string()?)),
         b'x' => Value::Bytes(octets.long_string()?),
-        b'T' => timestamp(octets.u64()?)?,
+        b'T' => timestamp(octets.u64()?.cast_signed()),
         b'V' => Value::Null,
         b'F' => Value::Table(take_table_at(octets, nested(depth)?)?),
         b'A' => {
@@ -124,16 +124,13 @@ fn unknown(tag: u8) -> Error {
     malformed(format!("unknown field type {tag:#04x}"))
 }
 
-fn timestamp(seconds: u64) -> Result<Value> {
-    let millis = i64::try_from(seconds)
-        .ok()
-        .and_then(|s| s.checked_mul(1000))
-        .ok_or_else(|| {
-            malformed(format!(
-                "timestamp {seconds} s is beyond 64-bit milliseconds"
-            ))
-        })?;
-    Ok(Value::Timestamp(Millis(millis)))
+/// Seconds are signed, as clients in Java, Go and C# write them. What is beyond our milliseconds, as
+/// nanoseconds are that were taken for seconds, stays a number.
+fn timestamp(seconds: i64) -> Value {
+    match seconds.checked_mul(1000) {
+        Some(millis) => Value::Timestamp(Millis(millis)),
+        None => Value::I64(seconds),
+    }
 }
 
 /// Appends a table behind its length.
@@ -177,11 +174,11 @@ fn put_value(out: &mut BytesMut, value: &Value, depth: usize) -> Result<()> {
             out.put_slice(&[b'D', *scale]);
             out.put_i32(*value);
         }
-        Value::Timestamp(at) => match u64::try_from(at.0) {
-            Ok(ms) if ms % 1000 == 0 => put_number(out, b'T', &(ms / 1000).to_be_bytes()),
-            // AMQP's timestamps are whole seconds since 1970; the rest stays a number.
-            _ => put_number(out, b'l', &at.0.to_be_bytes()),
-        },
+        Value::Timestamp(at) if at.0 % 1000 == 0 => {
+            put_number(out, b'T', &(at.0 / 1000).to_be_bytes());
+        }
+        // AMQP's timestamps are whole seconds; the rest stays a number.
+        Value::Timestamp(at) => put_number(out, b'l', &at.0.to_be_bytes()),
         Value::Text(text) => put_octets(out, b'S', text.as_bytes()),
         Value::Bytes(octets) => put_octets(out, b'x', octets),
         Value::List(items) => {
@@ -252,7 +249,7 @@ mod tests {
             (-1e9f64..1e9).prop_map(Value::F64),
             (any::<u8>(), any::<i32>())
                 .prop_map(|(scale, value)| Value::Decimal(Decimal { scale, value })),
-            (0i64..1 << 40).prop_map(|s| Value::Timestamp(Millis(s * 1000))),
+            (-1i64 << 40..1 << 40).prop_map(|s| Value::Timestamp(Millis(s * 1000))),
             any::<Vec<u8>>().prop_map(|b| Value::Text(Text::from_bytes(b))),
             any::<Vec<u8>>().prop_map(|b| Value::Bytes(b.into())),
         ]
@@ -289,10 +286,35 @@ mod tests {
             let mut framed = BytesMut::new();
             put_long_string(&mut framed, &bytes);
             let read = take_table(&mut Octets::new(framed.freeze()));
-            let beyond = |e: &Error| e.message().starts_with("timestamp");
-            if !read.as_ref().is_err_and(beyond) {
-                prop_assert_eq!(check_table(bytes.into()).is_ok(), read.is_ok());
-            }
+            prop_assert_eq!(check_table(bytes.into()).is_ok(), read.is_ok());
+        }
+    }
+
+    /// A table with `T` of these octets, read and written again.
+    fn reread(seconds: u64) -> (Value, Vec<u8>) {
+        let octets = [&[1, b't', b'T'][..], &seconds.to_be_bytes()].concat();
+        let table = table_inside(octets.into()).unwrap();
+        let mut out = BytesMut::new();
+        put_table(&mut out, &table).unwrap();
+        (table[0].1.clone(), out[4 + 2..].to_vec())
+    }
+
+    #[test]
+    fn times_before_1970_are_read_and_written() {
+        for seconds in [-1, -62_135_596_800, i64::MIN / 1000] {
+            let (value, octets) = reread(seconds.cast_unsigned());
+            assert_eq!(value, Value::Timestamp(Millis(seconds * 1000)));
+            assert_eq!(octets, [&b"T"[..], &seconds.to_be_bytes()].concat());
+        }
+    }
+
+    #[test]
+    fn seconds_beyond_our_milliseconds_stay_a_number() {
+        let nanoseconds = 1_700_000_000_123_456_789;
+        for seconds in [nanoseconds, i64::MAX, i64::MIN] {
+            let (value, octets) = reread(seconds.cast_unsigned());
+            assert_eq!(value, Value::I64(seconds));
+            assert_eq!(octets, [&b"l"[..], &seconds.to_be_bytes()].concat());
         }
     }
 

@@ -15,9 +15,6 @@ use tokio_util::task::AbortOnDropHandle;
 use super::output::Output;
 use crate::codec::method::Method;
 
-/// The longest text of a short string (specification 4.2.5.3), in octets.
-const REASON_MAX: usize = 255;
-
 /// What one connection is told.
 pub(super) struct Blocked {
     output: Arc<Output>,
@@ -80,7 +77,7 @@ impl Told {
         match why {
             Some(error) if !was_blocked => {
                 self.was_blocked.store(true, Ordering::Relaxed);
-                let reason = reason(error.to_string());
+                let reason = Text::from(error.to_string());
                 output.method(0, &Method::ConnectionBlocked { reason });
             }
             None if was_blocked => output.method(0, &Method::ConnectionUnblocked {}),
@@ -94,25 +91,5 @@ async fn keep_telling(mut refused: AppendsRefused, output: Arc<Output>, told: Ar
         refused.changed().await;
         output.room_for_replies().await;
         told.tell(&output, refused.now());
-    }
-}
-
-/// The text, cut between two characters where it is too long.
-fn reason(mut text: String) -> Text {
-    let end = (0..=REASON_MAX.min(text.len())).rev();
-    let end = end.into_iter().find(|at| text.is_char_boundary(*at));
-    text.truncate(end.unwrap_or_default());
-    Text::from(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_reason_is_cut_between_two_characters() {
-        assert_eq!(reason("full".into()).as_str(), Some("full"));
-        let long = reason("é".repeat(200));
-        assert_eq!(long.as_str(), Some("é".repeat(127).as_str()));
     }
 }

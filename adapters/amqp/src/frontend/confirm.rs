@@ -6,14 +6,18 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Instant,
 };
 
 use futures::{FutureExt, task::AtomicWaker};
 use standpipe_core::{Result, broker::Confirm};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::output::Output;
+use super::{often::Often, output::Output};
 use crate::codec::method::Method;
+
+/// A store that refuses does so for each publish of each client.
+static NACKED: Often = Often::new();
 
 /// A publish that was taken, or was not.
 type Taken = Result<Confirm>;
@@ -123,7 +127,11 @@ fn ready(taken: Taken) -> Result<Result<()>, Taken> {
 fn resolve(result: Result<()>, tag: &mut u64) -> bool {
     *tag += 1;
     result
-        .inspect_err(|error| tracing::warn!(%error, "a publish is nacked"))
+        .inspect_err(|error| {
+            if let Some(count) = NACKED.happened(Instant::now()) {
+                tracing::warn!(%error, count, "publishes are nacked");
+            }
+        })
         .is_err()
 }
 

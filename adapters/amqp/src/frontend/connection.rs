@@ -1,6 +1,8 @@
 //! One connection, from accept to close.
 
-use std::{collections::HashMap, future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll};
+mod listen;
+
+use std::{collections::HashMap, future::poll_fn, net::SocketAddr, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use standpipe_core::{broker::Broker, dispatcher::OwnerId, message::Text};
@@ -19,6 +21,7 @@ use super::{
     ending::Ending,
     farewell::{close, until_closed},
     handshake::{Agreed, FRAME_MAX_BEFORE, Handshake, Outcome, refuse_method},
+    often::Often,
     output::Output,
     parked::Parked,
     refusal::{Closes, Handled, Refusal},
@@ -32,9 +35,8 @@ use crate::codec::{
     frame::{Frame, FrameKind},
     method::{Method, decode_method},
 };
+use listen::Hearing;
 
-/// Heartbeat intervals without an octet after which a client counts as gone (specification 4.2.7).
-const MISSED: u32 = 2;
 /// Class and method of `basic.publish`.
 const PUBLISH: (u16, u16) = (60, 40);
 
@@ -129,6 +131,9 @@ struct Connection {
     unfinished: Arc<Unfinished>,
     parked: Parked,
     blocked: Blocked,
+    hearing: Hearing,
+    /// Channels that are closed because of what their client asked.
+    refused: Often,
     /// Class and method of the frame in hand, for `close`.
     method: (u16, u16),
 }
@@ -153,6 +158,8 @@ impl Connection {
             ending: Ending::default(),
             stop: CancellationToken::new(),
             parked: Parked::default(),
+            hearing: Hearing::default(),
+            refused: Often::new(),
             method: (0, 0),
         }
     }
@@ -178,31 +185,6 @@ impl Connection {
                     return Ended::Gone("the client hung up without connection.close".into());
                 }
                 Err(error) => return Ended::Gone(error.to_string()),
-            }
-        }
-    }
-
-    /// Reads what is there, in time and only while the client reads what it is answered; returns
-    /// without that when a parked channel may go on. Cancel-safe.
-    async fn read(&mut self) -> io::Result<bool> {
-        let (source, output) = (&mut self.source, &self.output);
-        let (parked, channels) = (&self.parked, &mut self.channels);
-        let read = async {
-            output.room_for_replies().await;
-            tokio::select! {
-                () = any_published(parked, channels) => Ok(true),
-                more = source.fill(), if parked.has_room() => more,
-            }
-        };
-        let Some(interval) = self.agreed.heartbeat else {
-            return read.await;
-        };
-        tokio::pin!(read);
-        loop {
-            match timeout(interval * MISSED, &mut read).await {
-                Ok(read) => return read,
-                Err(_) if self.blocked.excuses_silence() => {}
-                Err(_) => return Err(io::Error::other("missed heartbeats from client")),
             }
         }
     }
@@ -413,7 +395,10 @@ impl Connection {
         if refusal.closes != Closes::Channel {
             return Err(refusal);
         }
-        tracing::info!(channel = id, refusal = refusal.text, "channel closed");
+        if let Some(count) = self.refused.happened(Instant::now()) {
+            let refusal = &refusal.text;
+            tracing::info!(channel = id, refusal, count, "channel closed");
+        }
         if let Some(Slot::Open(channel)) = self.channels.insert(id, Slot::Closing) {
             self.ending.end(*channel).await;
         }
@@ -433,11 +418,12 @@ impl Connection {
         if !matches!(ended, Ended::Refused(..)) {
             self.last_frames(&ended, peer).await;
         }
-        // Channels end one by one: the later ones are not to deliver on meanwhile.
+        // Channels end at their own pace: none is to deliver on while another ends.
         self.stop.cancel();
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot {
-                self.ending.end(*channel).await;
+                // All before any is waited for, so that they share their syncs.
+                self.ending.begin(*channel);
             }
         }
         self.ending.finished().await;
@@ -457,23 +443,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// Waits until a parked channel may go on; for ever where none is parked. Cancel-safe.
-async fn any_published(parked: &Parked, channels: &mut HashMap<u16, Slot>) {
-    poll_fn(|context| {
-        let mut waiting = parked.channels();
-        let goes_on = waiting.any(|id| {
-            let slot = channels.get_mut(&id);
-            slot.is_none_or(|slot| slot.poll_published(context).is_ready())
-        });
-        if goes_on {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     channel::Channel,
     pump::Pump,
-    queue::refuse_arguments,
+    queue::arguments::check_consumer,
     refusal::{Handled, Refusal},
     replies::is_name,
 };
@@ -60,7 +60,7 @@ impl Channel {
         }
         let subscription = self.named_queue(&queue)?;
         let queue = subscription.topic()?.name().clone();
-        refuse_arguments(&arguments, &queue, &[])?;
+        check_consumer(&arguments, &queue)?;
         let tag = self.tag(consumer_tag);
         self.check_tag(&tag)?;
         let attach = Attach {

@@ -72,9 +72,14 @@ impl Incoming {
 impl Partial {
     fn frame(mut self, frame: &Frame) -> Handled<Progress> {
         let size = frame.payload.len();
-        if frame.kind != FrameKind::Body || size > self.missing {
+        if frame.kind != FrameKind::Body {
             return Err(Refusal::unexpected_frame(
                 "expected content body, got non content body frame instead",
+            ));
+        }
+        if size > self.missing {
+            return Err(Refusal::frame_error(
+                "content body frame exceeds remaining content size",
             ));
         }
         self.share.grow(size)?;
@@ -184,6 +189,18 @@ mod tests {
         let header = [&[0, 60, 0, 0][..], &size, &[0, 0]].concat();
         let begun = next(begun, FrameKind::Header, header).map(unfinished)?;
         next(begun, FrameKind::Body, vec![0; MAX - 1]).map(unfinished)
+    }
+
+    #[test]
+    fn a_body_longer_than_its_header_said_is_a_frame_error() {
+        let room = Arc::new(Unfinished::new(MAX));
+        let begun = nearly_whole(&room).expect("there is room");
+        let refusal = next(begun, FrameKind::Body, vec![0; 2]).err();
+        let refusal = refusal.expect("one octet is missing");
+        assert_eq!((refusal.code, refusal.closes), (501, Closes::Connection));
+        let begun = nearly_whole(&room).expect("there is room");
+        let refusal = next(begun, FrameKind::Method, vec![0]).err();
+        assert_eq!(refusal.expect("no body came").code, 505);
     }
 
     #[test]

@@ -12,9 +12,14 @@ use super::{channel::Channel, refusal::Handled};
 pub(super) struct Ending(JoinSet<Handled>);
 
 impl Ending {
+    /// Begins to end a channel; [`Ending::finished`] waits for it.
+    pub(super) fn begin(&mut self, channel: Channel) {
+        self.0.spawn(channel.end());
+    }
+
     /// Ends a channel. Cancel-safe: then [`Ending::finished`] waits for it.
     pub(super) async fn end(&mut self, channel: Channel) {
-        self.0.spawn(channel.end());
+        self.begin(channel);
         self.finished().await;
     }
 

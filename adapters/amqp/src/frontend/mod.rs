@@ -17,6 +17,7 @@ mod exchange;
 mod farewell;
 mod get;
 mod handshake;
+mod often;
 mod output;
 mod parked;
 mod period;
@@ -33,11 +34,14 @@ mod unacked;
 mod unfinished;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use standpipe_core::{Result, broker::Broker, frontend::Frontend};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use replies::Replies;
@@ -70,21 +74,22 @@ impl Frontend for AmqpFrontend {
     ) -> Result<()> {
         let tasks = TaskTracker::new();
         let replies = Arc::new(Replies::default());
+        let places = Arc::new(Semaphore::new(broker.limits().connections));
         let half_open = Arc::new(Semaphore::new(HALF_OPEN));
         loop {
-            let Ok(place) = half_open.clone().acquire_owned().await else {
-                break;
-            };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = accept(&listener, [&places, &half_open]) => accepted,
                 () = shutdown.cancelled() => break,
             };
             match accepted {
-                Ok((socket, peer)) => {
+                Ok((socket, peer, [place, half_open])) => {
                     let around = (broker.clone(), replies.clone());
                     let connection =
-                        connection::serve(socket, peer, around, shutdown.clone(), place);
-                    tasks.spawn(connection);
+                        connection::serve(socket, peer, around, shutdown.clone(), half_open);
+                    tasks.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: others must close before more open.
@@ -97,4 +102,19 @@ impl Frontend for AmqpFrontend {
         tasks.wait().await;
         Ok(())
     }
+}
+
+type Place = OwnedSemaphorePermit;
+
+/// The next client, once there is a place for it among all connections and among those in their
+/// handshake.
+async fn accept(
+    listener: &TcpListener,
+    rooms: [&Arc<Semaphore>; 2],
+) -> io::Result<(TcpStream, SocketAddr, [Place; 2])> {
+    let [all, half_open] = rooms.map(|room| room.clone().acquire_owned());
+    let open = "the semaphores are never closed";
+    let places = [all.await.expect(open), half_open.await.expect(open)];
+    let (socket, peer) = listener.accept().await?;
+    Ok((socket, peer, places))
 }

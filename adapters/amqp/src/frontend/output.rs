@@ -39,6 +39,8 @@ pub(super) struct Waiting {
     tail: BytesMut,
     /// Octets here and at the writer.
     bytes: usize,
+    /// Octets that were written.
+    taken: u64,
     ended: bool,
 }
 
@@ -96,8 +98,16 @@ impl Output {
 
     /// Counts octets as written.
     pub(super) fn written(&self, bytes: usize) {
-        self.waiting.lock().bytes -= bytes;
+        let mut waiting = self.waiting.lock();
+        waiting.bytes -= bytes;
+        waiting.taken += bytes as u64;
+        drop(waiting);
         self.drained.notify_waiters();
+    }
+
+    /// Octets that the client's side has taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.waiting.lock().taken
     }
 
     async fn below(&self, limit: usize) {

@@ -1,28 +1,24 @@
 //! Class queue: declare, bind, unbind, purge, delete (specification 1.6).
 
-use std::{sync::Arc, time::Duration};
+pub(super) mod arguments;
+
+use std::sync::Arc;
 
 use standpipe_core::{
     Error, ErrorKind,
-    broker::{DEFAULT_NAMESPACE, QueueInfo, QueueSpec, Retention, Subscription},
-    message::{Text, Value},
+    broker::{DEFAULT_NAMESPACE, QueueInfo, QueueSpec, Subscription},
+    message::Text,
     router::{Binding, Destination},
 };
 
 use super::{
     channel::Channel,
     get::waiting,
-    period::milliseconds,
     refusal::{Handled, Refusal},
     replies::is_reserved,
 };
 use crate::codec::{method::Method, table::Table};
-
-const QUEUE_TYPE: &str = "x-queue-type";
-/// The argument that deletes the queue when it was not used for so many milliseconds.
-const EXPIRES: &str = "x-expires";
-/// The argument that chooses what the queue's topic keeps.
-const RETENTION: &str = "x-standpipe-retention";
+use arguments::{check_queue, compared, expires_of, retention_of};
 
 impl Channel {
     pub(super) async fn queue(&mut self, method: Method) -> Handled {
@@ -155,7 +151,7 @@ impl Channel {
             return self.find_queue(&queue, nowait).await;
         }
         let queue = self.name_for(&queue)?;
-        refuse_arguments(&arguments, &queue, &[QUEUE_TYPE, EXPIRES, RETENTION])?;
+        check_queue(&arguments, &queue)?;
         let unused_for = expires_of(&arguments, &queue);
         let mut spec = QueueSpec {
             namespace: DEFAULT_NAMESPACE.into(),
@@ -262,78 +258,9 @@ fn without_breaks(name: &str) -> String {
     name.replace(['\r', '\n'], "")
 }
 
-/// Refuses every `x-` argument that is not among `known`, by name.
-pub(super) fn refuse_arguments(arguments: &Table, queue: &str, known: &[&str]) -> Handled {
-    let unknown = arguments.iter().map(|(name, _)| name).find(|name| {
-        name.as_bytes().starts_with(b"x-") && !known.iter().any(|known| **name == *known)
-    });
-    match unknown {
-        Some(argument) => Err(invalid_argument(
-            &argument.lossy(),
-            queue,
-            "not implemented",
-        )),
-        None => Ok(()),
-    }
-}
-
 /// A name that no other has.
 pub(super) fn random_name() -> String {
     standpipe_core::id::TopicId::random().0.simple().to_string()
-}
-
-fn invalid_argument(argument: &str, queue: &str, why: &str) -> Refusal {
-    Refusal::precondition_failed(format!(
-        "invalid arg '{argument}' for queue '{queue}' in vhost '/': {why}"
-    ))
-}
-
-fn retention_of(arguments: &Table, queue: &str) -> Handled<Option<Retention>> {
-    let Some((_, value)) = arguments.iter().find(|(name, _)| *name == RETENTION) else {
-        return Ok(None);
-    };
-    match value {
-        Value::Text(text) => text
-            .lossy()
-            .parse()
-            .map(Some)
-            .map_err(|error: Error| invalid_argument(RETENTION, queue, error.message())),
-        _ => Err(invalid_argument(RETENTION, queue, "expected longstr")),
-    }
-}
-
-/// The arguments that a second declaration must repeat. A classic queue is what we have anyway,
-/// so saying so makes no difference; what is not an `x-` argument means nothing, as in RabbitMQ.
-fn compared(arguments: Table, queue: &str) -> Handled<Table> {
-    if let Some((_, kind)) = arguments.iter().find(|(name, _)| *name == QUEUE_TYPE)
-        && *kind != Value::from("classic")
-    {
-        return Err(invalid_argument(
-            QUEUE_TYPE,
-            queue,
-            "only queues of type 'classic' are implemented",
-        ));
-    }
-    let kept = arguments
-        .into_iter()
-        .filter(|(name, _)| *name == RETENTION || *name == EXPIRES);
-    Ok(kept.collect())
-}
-
-/// The texts are RabbitMQ's `check_expires_arg`.
-fn expires_of(arguments: &Table, queue: &str) -> Handled<Option<Duration>> {
-    let Some((_, value)) = arguments.iter().find(|(name, _)| *name == EXPIRES) else {
-        return Ok(None);
-    };
-    let number = match value.as_integer() {
-        None => Err(format!("\"expected integer, got {}\"", value.kind())),
-        Some(0) => Err("{value_zero,0}".to_owned()),
-        Some(number) => milliseconds(number.into()),
-    };
-    match number {
-        Ok(ms) => Ok(Some(Duration::from_millis(ms))),
-        Err(why) => Err(invalid_argument(EXPIRES, queue, &why)),
-    }
 }
 
 fn declared(queue: &str, info: &QueueInfo) -> Method {

@@ -2,7 +2,7 @@
 //! queue and at most once. The asker consumes from the name below and gives it as `reply-to`; who
 //! answers sees an address in its place and publishes there, through the default exchange.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use super::{
     channel::{Channel, Shared},
     content::Publishing,
     deliver::check_properties,
+    often::Often,
     queue::random_name,
     refusal::{Handled, Refusal},
 };
@@ -23,6 +24,9 @@ use crate::codec::{
 
 /// The name that is no queue.
 const NAME: &str = "amq.rabbitmq.reply-to";
+
+/// Dropped replies: whoever has an address may publish there, and who asked may not read.
+static DROPPED: Often = Often::new();
 
 /// The reply consumers of a frontend, by address.
 #[derive(Debug, Default)]
@@ -99,7 +103,10 @@ impl Listening {
         let (shared, open) = (&self.shared, self.open.lock());
         let fits = check_properties(&properties, shared.frame_max);
         if !*open || !shared.output.has_room() || fits.is_err() {
-            tracing::warn!(address = %publishing.routing_key, "a direct reply is dropped");
+            if let Some(count) = DROPPED.happened(Instant::now()) {
+                let address = &publishing.routing_key;
+                tracing::warn!(%address, count, "direct replies are dropped");
+            }
             return Ok(());
         }
         let mut unacked = shared.unacked.lock();

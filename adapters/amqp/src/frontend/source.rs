@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
 
 use super::refusal::{Handled, Refusal};
@@ -10,6 +11,8 @@ use crate::codec::frame::{FRAME_OVERHEAD, Frame, FrameError, take_frame};
 
 /// Octets read at once.
 const READ: usize = 64 << 10;
+/// How many octets are told apart from more of them, where they are counted and not read.
+const COUNTED: usize = 64 << 10;
 
 /// Reads frames.
 #[derive(Debug)]
@@ -62,6 +65,14 @@ impl Source {
             }
         }
         Ok(Some(self.buffer.split_to(n)))
+    }
+
+    /// Octets that have come and were not read, as far as they are counted.
+    pub(super) fn unread(&mut self) -> usize {
+        let mut octets = vec![0u8; COUNTED];
+        // An error is told by the next read.
+        let peeked = self.socket.peek(&mut octets).now_or_never();
+        peeked.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Forgets what was read and is no frame.

@@ -75,11 +75,22 @@ async fn frames_out_of_place_are_refused_with_their_codes() {
     let table = [&[1, b'x'][..], &nested].concat();
     let length = u32::try_from(table.len()).unwrap().to_be_bytes();
     let deep = [&b"\0\0\x01q\0"[..], &length, &table].concat();
-    let cases: [(&str, Vec<u8>, u16); 11] = [
+    let one_octet = [&[0, 60, 0, 0][..], &1u64.to_be_bytes(), &[0, 0]].concat();
+    let long_body = [
+        method(1, 60, 40, b"\0\0\0\x01q\0"),
+        frame(2, 1, &one_octet),
+        frame(3, 1, b"xy"),
+    ];
+    let cases: [(&str, Vec<u8>, u16); 12] = [
         ("unknown frame type", frame(9, 1, b"abcd"), 501),
         ("no end octet", vec![1, 0, 1, 0, 0, 0, 1, 0, 0], 501),
         ("2^31 octets announced", vec![3, 0, 1, 0x80, 0, 0, 0], 501),
         ("body without publish", frame(3, 1, b"x"), 505),
+        (
+            "two octets where one was announced",
+            long_body.concat(),
+            501,
+        ),
         (
             "method within a publish",
             [method(1, 60, 40, b"\0\0\0\x01q\0"), open_channel()].concat(),
@@ -149,6 +160,23 @@ async fn a_client_that_closes_may_hang_up_first() {
         hung_up.is_err(),
         "a publish behind it would meet a closed socket"
     );
+}
+
+#[tokio::test]
+async fn the_text_of_a_close_is_cut_between_two_characters() {
+    let server = Server::start().await;
+    let mut client = server.raw().await;
+    let name = "ü".repeat(117);
+    let length = u8::try_from(name.len()).expect("a short string");
+    let look = [&[0, 0, length][..], name.as_bytes(), &[1, 0, 0, 0, 0]].concat();
+    let octets = [opening(), open_channel(), method(1, 50, 10, &look)];
+    client.send(&octets.concat()).await;
+    let close = client.until(&[20, 40]).await;
+    assert_eq!(close[..2], 404u16.to_be_bytes());
+    let text = &close[3..][..usize::from(close[2])];
+    let text = std::str::from_utf8(text).expect("whole characters");
+    let whole = "ü".repeat(116);
+    assert_eq!(text, format!("NOT_FOUND - no queue '{whole}"));
 }
 
 #[tokio::test]

@@ -94,3 +94,31 @@ async fn what_is_no_list_or_too_long_is_406() {
         );
     }
 }
+
+/// Clients in Java, Go and C# write signed seconds; zero is Go's year 1.
+#[tokio::test]
+async fn times_before_1970_pass_and_stay_times_where_bcc_is_taken_out() {
+    let server = Server::start().await;
+    let (_connection, channel) = channel(&server).await;
+    let zero = -62_135_596_800;
+    for seconds in [-1, zero, i64::MAX] {
+        let time = AMQPValue::Timestamp(seconds.cast_unsigned());
+        let mut headers = FieldTable::default();
+        headers.insert("at".into(), time.clone());
+        let sent = publish(&channel, "", headers.clone());
+        sent.await.expect("an ack");
+        assert_eq!(take(&channel, "a").await, std::slice::from_ref(&headers));
+        headers.insert("BCC".into(), keys(&["b"]));
+        publish(&channel, "", headers).await.expect("an ack");
+        // Beyond our milliseconds it is a number once the table is written anew.
+        let seen = match seconds {
+            i64::MAX => AMQPValue::LongLongInt(seconds),
+            _ => time,
+        };
+        let mut headers = FieldTable::default();
+        headers.insert("at".into(), seen);
+        for queue in ["a", "b"] {
+            assert_eq!(take(&channel, queue).await, std::slice::from_ref(&headers));
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use lapin::{Channel, Connection, ConnectionProperties, options::ConfirmSelectOptions};
 use standpipe_amqp::AmqpFrontend;
 use standpipe_core::{
-    broker::{Broker, Options},
+    broker::{Broker, Limits, Options},
     codec::Codecs,
     frontend::Frontend,
     store::{MemoryStore, Store},
@@ -29,9 +29,26 @@ impl Server {
     }
 
     pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
+        Self::with(store, Options::default()).await
+    }
+
+    /// One that lets in this many connections.
+    pub(crate) async fn letting_in(connections: usize) -> Self {
+        let limits = Limits {
+            connections,
+            ..Limits::default()
+        };
+        let options = Options {
+            limits,
+            ..Options::default()
+        };
+        Self::with(Arc::new(MemoryStore::new()), options).await
+    }
+
+    async fn with(store: Arc<dyn Store>, options: Options) -> Self {
         let mut codecs = Codecs::default();
         standpipe_amqp::codec::register(&mut codecs);
-        let broker = Broker::open(store, codecs, Options::default())
+        let broker = Broker::open(store, codecs, options)
             .await
             .expect("an empty store opens");
         let listener = TcpListener::bind("127.0.0.1:0")

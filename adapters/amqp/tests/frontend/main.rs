@@ -4,6 +4,7 @@ mod bad_input;
 mod blocked;
 mod client_view;
 mod copies;
+mod crowd;
 mod harness;
 mod login;
 mod names;

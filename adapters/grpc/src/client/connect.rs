@@ -10,6 +10,10 @@ use crate::proto::standpipe_client::StandpipeClient;
 
 /// From the first packet to an HTTP/2 connection.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How often a silent broker is asked whether it is there, and how long it has to answer. Whoever only
+/// waits for messages would wait for ever for a host that lost its power.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_DEADLINE: Duration = Duration::from_secs(20);
 /// Octets on their way to us on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -43,6 +47,9 @@ async fn open(authority: &str) -> Result<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))
         .map_err(|error| failed(ErrorKind::Invalid, error))?
         .connect_timeout(DEADLINE)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_DEADLINE)
+        .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .tcp_nodelay(true);

@@ -4,6 +4,8 @@ mod admin;
 mod connect;
 mod consume;
 mod produce;
+#[cfg(test)]
+mod tests;
 
 use std::{any::Any, sync::Arc};
 

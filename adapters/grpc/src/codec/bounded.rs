@@ -1,25 +1,31 @@
 //! Core's limit on the messages, headers and values of one request, looked at before any of them
-//! takes memory. Settlements and offsets are held to it too.
+//! takes memory. Settlements and offsets are held to it too, and a publish to fewer messages.
 
-use std::{any::TypeId, marker::PhantomData};
+use std::{any::TypeId, marker::PhantomData, sync::Arc};
 
 use bytes::Buf;
 use prost::{
     Message,
     encoding::{WireType, decode_key, decode_varint},
 };
-use standpipe_core::{Result, message::Parts};
+use standpipe_core::{Error, ErrorKind, Result, message::Parts};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder},
 };
 use tonic_prost::{ProstCodec, ProstEncoder};
 
-use super::to_status;
-use crate::proto;
+use super::{OPERATION, to_status};
+use crate::{
+    intake::{self, Share},
+    proto,
+};
 
 /// Levels that are looked into; what nests deeper is refused when it is decoded.
 const DEPTH: usize = 128;
+/// Messages of one publish request: decoded, each takes far more memory than its smallest encoding,
+/// and so does its outcome.
+const PUBLISH_MESSAGES: usize = 4096;
 
 /// Protobuf, with a limit on the number of nested things before they are decoded.
 #[derive(Debug, Clone)]
@@ -46,13 +52,20 @@ where
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        BoundedDecoder(PhantomData)
+        BoundedDecoder {
+            share: intake::current(),
+            decodes: PhantomData,
+        }
     }
 }
 
 /// Decodes what stays below the limit.
 #[derive(Debug, Clone)]
-pub struct BoundedDecoder<U>(PhantomData<U>);
+pub struct BoundedDecoder<U> {
+    /// What the stream holds of the room for requests; a client has none.
+    share: Option<Arc<Share>>,
+    decodes: PhantomData<U>,
+}
 
 impl<U: Message + Default + 'static> Decoder for BoundedDecoder<U> {
     type Item = U;
@@ -60,6 +73,10 @@ impl<U: Message + Default + 'static> Decoder for BoundedDecoder<U> {
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let octets = source.copy_to_bytes(source.remaining());
+        let octets = match &self.share {
+            Some(share) => share.whole(octets),
+            None => octets,
+        };
         if let Some(shape) = Shape::of::<U>() {
             let counted = shape.count(&octets, &mut Parts::default(), DEPTH);
             counted.map_err(|error| to_status(&error))?;
@@ -123,6 +140,7 @@ impl Shape {
         if depth == 0 {
             return Ok(());
         }
+        let mut publications = 0;
         while !octets.is_empty() {
             let Ok((number, wire_type)) = decode_key(&mut octets) else {
                 return Ok(());
@@ -151,13 +169,24 @@ impl Shape {
             let nested = nested.filter(|_| wire_type == WireType::LengthDelimited);
             if let Some(nested) = nested {
                 if nested.is_part() {
-                    parts.take("decode gRPC message")?;
+                    parts.take(OPERATION)?;
+                }
+                publications += usize::from(matches!(nested, Self::Publication));
+                if publications > PUBLISH_MESSAGES {
+                    return Err(too_many());
                 }
                 nested.count(content, parts, depth - 1)?;
             }
         }
         Ok(())
     }
+}
+
+fn too_many() -> Error {
+    let message = format!(
+        "more than {PUBLISH_MESSAGES} messages in one request; send the others in further ones"
+    );
+    Error::new(ErrorKind::TooLarge, OPERATION, message)
 }
 
 #[cfg(test)]
@@ -183,7 +212,9 @@ mod tests {
 
     #[test]
     fn a_million_empty_messages_are_refused_before_they_are_decoded() {
-        assert!(fits(&request(proto::Message::default(), 1000)));
+        assert!(fits(&request(proto::Message::default(), PUBLISH_MESSAGES)));
+        let more = request(proto::Message::default(), PUBLISH_MESSAGES + 1);
+        assert!(!fits(&more));
         assert!(!fits(&request(proto::Message::default(), 1_000_000)));
     }
 

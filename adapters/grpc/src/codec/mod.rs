@@ -25,6 +25,8 @@ pub(crate) use request::{open_from_proto, open_to_proto, request_from_proto, req
 use error::code_to_kind;
 use standpipe_core::{Error, ErrorKind};
 
+const OPERATION: &str = "decode gRPC message";
+
 fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, "decode gRPC message", message)
+    Error::new(ErrorKind::Invalid, OPERATION, message)
 }

@@ -8,41 +8,48 @@ use std::{
     time::Duration,
 };
 
+use standpipe_core::frontend::AnswerTurns;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
+
+use super::peer::Peer;
 
 /// What a client's first octets are (RFC 9113, section 3.4).
 const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// From accept to the preface.
 const PREFACE_DEADLINE: Duration = Duration::from_secs(10);
-/// Connections at once, those without a preface included.
-const CONNECTIONS: usize = 10_000;
 /// Before the next try, when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until `shutdown`.
+/// Accepts until `shutdown`; as many as `connections` at once, those without a preface included.
 pub(super) fn incoming(
     listener: TcpListener,
+    connections: usize,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
         tokio::select! {
-            () = accept(listener, sender) => {}
+            () = accept(listener, connections, sender) => {}
             () = shutdown.cancelled() => {}
         }
     });
     ReceiverStream::new(receiver)
 }
 
-async fn accept(listener: TcpListener, sender: mpsc::Sender<io::Result<Connection>>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+async fn accept(
+    listener: TcpListener,
+    connections: usize,
+    sender: mpsc::Sender<io::Result<Connection>>,
+) {
+    let room = Arc::new(Semaphore::new(connections));
+    let turns = AnswerTurns::default();
     while let Ok(permit) = room.clone().acquire_owned().await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -52,9 +59,9 @@ async fn accept(listener: TcpListener, sender: mpsc::Sender<io::Result<Connectio
                 continue;
             }
         };
-        let sender = sender.clone();
+        let (sender, turns) = (sender.clone(), turns.of_connection());
         tokio::spawn(async move {
-            if let Some(connection) = greet(stream, permit).await {
+            if let Some(connection) = greet(stream, turns, permit).await {
                 let _ = sender.send(Ok(connection)).await;
             }
         });
@@ -62,7 +69,11 @@ async fn accept(listener: TcpListener, sender: mpsc::Sender<io::Result<Connectio
 }
 
 /// Reads the preface; what is not one is closed, and logged.
-async fn greet(mut stream: TcpStream, room: OwnedSemaphorePermit) -> Option<Connection> {
+async fn greet(
+    mut stream: TcpStream,
+    turns: AnswerTurns,
+    room: OwnedSemaphorePermit,
+) -> Option<Connection> {
     let peer = stream
         .peer_addr()
         .map_or_else(|_| String::new(), |peer| peer.to_string());
@@ -71,9 +82,12 @@ async fn greet(mut stream: TcpStream, room: OwnedSemaphorePermit) -> Option<Conn
     match reading.await {
         Ok(Ok(_)) if preface == PREFACE => {
             let _ = stream.set_nodelay(true);
+            let peer = Peer::new(&peer, turns);
             return Some(Connection {
                 stream,
                 replayed: 0,
+                closing: Box::pin(peer.closing()),
+                peer,
                 _room: room,
             });
         }
@@ -92,14 +106,27 @@ async fn greet(mut stream: TcpStream, room: OwnedSemaphorePermit) -> Option<Conn
 pub(super) struct Connection {
     stream: TcpStream,
     replayed: usize,
+    peer: Peer,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
     _room: OwnedSemaphorePermit,
 }
 
+impl Connection {
+    /// # Errors
+    /// Once the connection is to be closed.
+    fn poll_closing(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.closing.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
 impl Connected for Connection {
-    type ConnectInfo = <TcpStream as Connected>::ConnectInfo;
+    type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+        self.peer.clone()
     }
 }
 
@@ -109,6 +136,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.poll_closing(context)?;
         let rest = &PREFACE[self.replayed..];
         if rest.is_empty() {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
@@ -126,6 +154,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_closing(context)?;
         Pin::new(&mut self.stream).poll_write(context, octets)
     }
 
@@ -142,6 +171,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         octets: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.poll_closing(context)?;
         Pin::new(&mut self.stream).poll_write_vectored(context, octets)
     }
 

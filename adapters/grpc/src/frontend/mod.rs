@@ -1,7 +1,10 @@
 //! The gRPC server: its clients talk to the broker here.
 
+mod guard;
 mod incoming;
+mod peer;
 mod publish;
+mod receiving;
 mod service;
 mod subscribe;
 
@@ -14,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::proto::{DESCRIPTORS, standpipe_server::StandpipeServer};
+use guard::Guarded;
 use service::Service;
 
 /// Octets that a request may have beyond the message limit.
 const MESSAGE_SLACK: usize = 1 << 20;
 /// Streams of one connection at once.
-const STREAMS: u32 = 1024;
+const STREAMS: u32 = 100;
 /// Octets on their way to us on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -46,6 +50,7 @@ impl Frontend for GrpcFrontend {
         shutdown: CancellationToken,
     ) -> Result<()> {
         let limit = broker.limits().message_bytes.saturating_add(MESSAGE_SLACK);
+        let connections = broker.limits().connections;
         let service = Service::new(broker, shutdown.clone());
         let service = StandpipeServer::new(service)
             .max_decoding_message_size(limit)
@@ -65,12 +70,12 @@ impl Frontend for GrpcFrontend {
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE_DEADLINE))
             .tcp_nodelay(true)
-            .add_service(service)
+            .add_service(Guarded::new(service))
             .add_service(healthy)
             .add_service(reflection().build_v1().expect(descriptors))
             .add_service(reflection().build_v1alpha().expect(descriptors))
             .serve_with_incoming_shutdown(
-                incoming::incoming(listener, shutdown.clone()),
+                incoming::incoming(listener, connections, shutdown.clone()),
                 shutdown.clone().cancelled_owned(),
             );
         let late = async {

@@ -8,7 +8,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::service::{Answers, next};
+use super::{
+    guard::Origin,
+    service::{Answers, next},
+};
 use crate::{
     codec::{outcome_to_proto, publish_from_proto, to_status},
     proto,
@@ -19,6 +22,19 @@ pub(super) async fn serve(
     broker: Broker,
     stream: Streaming<proto::PublishRequest>,
     answers: Answers<proto::PublishResult>,
+    origin: Origin,
+    shutdown: CancellationToken,
+) {
+    tokio::select! {
+        () = run(broker, stream, &answers, shutdown) => {}
+        () = origin.unread(&answers) => {}
+    }
+}
+
+async fn run(
+    broker: Broker,
+    stream: Streaming<proto::PublishRequest>,
+    answers: &Answers<proto::PublishResult>,
     shutdown: CancellationToken,
 ) {
     let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
@@ -26,7 +42,7 @@ pub(super) async fn serve(
     let (read, published, ()) = tokio::join!(
         read(stream, sender, shutdown),
         session::publish(&broker, requests, outcomes),
-        answer(receiver, &answers),
+        answer(receiver, answers),
     );
     let published = published.map_err(|error| to_status(&error));
     if let Err(status) = published.and(read) {

@@ -10,7 +10,7 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{publish, subscribe};
+use super::{guard::Origin, publish, subscribe};
 use crate::{
     codec::{to_status, topic_to_proto},
     proto::{self, standpipe_server::Standpipe},
@@ -66,10 +66,12 @@ impl Standpipe for Service {
     ) -> Result<Response<Self::PublishStream>, Status> {
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let (broker, shutdown) = (self.broker.clone(), self.shutdown.clone());
+        let origin = Origin::of(&request);
         tokio::spawn(publish::serve(
             broker,
             request.into_inner(),
             answers,
+            origin,
             shutdown,
         ));
         Ok(Response::new(one_by_one(receiver)))
@@ -81,10 +83,12 @@ impl Standpipe for Service {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let (broker, shutdown) = (self.broker.clone(), self.shutdown.clone());
+        let origin = Origin::of(&request);
         tokio::spawn(subscribe::serve(
             broker,
             request.into_inner(),
             answers,
+            origin,
             shutdown,
         ));
         Ok(Response::new(one_by_one(receiver)))

@@ -8,7 +8,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::service::{Answers, next};
+use super::{
+    guard::Origin,
+    service::{Answers, next},
+};
 use crate::{
     codec::{event_to_proto, open_from_proto, request_from_proto, to_status},
     proto::{self, subscribe_request::Request as Kind},
@@ -19,15 +22,22 @@ pub(super) async fn serve(
     broker: Broker,
     mut stream: Streaming<proto::SubscribeRequest>,
     answers: Answers<proto::Delivery>,
+    origin: Origin,
     shutdown: CancellationToken,
 ) {
-    let served = match first(&mut stream, &answers, &shutdown).await {
-        Ok(Some(open)) => run(broker, open, stream, &answers, shutdown).await,
-        Ok(None) => Ok(()),
-        Err(status) => Err(status),
+    let serving = async {
+        let served = match first(&mut stream, &answers, &shutdown).await {
+            Ok(Some(open)) => run(broker, open, stream, &answers, shutdown).await,
+            Ok(None) => Ok(()),
+            Err(status) => Err(status),
+        };
+        if let Err(status) = served {
+            let _ = answers.send(Err(status)).await;
+        }
     };
-    if let Err(status) = served {
-        let _ = answers.send(Err(status)).await;
+    tokio::select! {
+        () = serving => {}
+        () = origin.unread(&answers) => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
-use standpipe_core::{Error, ErrorKind, Result, address::Address};
+use standpipe_core::{Error, ErrorKind, Result, address::Address, session::client::from_remote};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-use super::{DEFAULT_PORT, disconnected};
+use super::{DEFAULT_PORT, disconnected, keep_alive::keep_alive};
 use crate::codec::{ClientFrame, DEFAULT_MESSAGE_LIMIT, Framing, ServerFrame, VERSION};
 
 /// From the first packet to the welcome.
@@ -58,6 +58,7 @@ async fn open(authority: &str) -> Result<Wire> {
     let failed = |error: io::Error| disconnected("connect", format!("{authority}: {error}"));
     let stream = TcpStream::connect(authority).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
+    keep_alive(&stream).map_err(failed)?;
     let (reader, socket) = stream.into_split();
     let framing = Framing::new(DEFAULT_MESSAGE_LIMIT);
     let mut wire = Wire {
@@ -83,7 +84,7 @@ async fn open(authority: &str) -> Result<Wire> {
             *wire.receiver.0.decoder_mut() = Framing::new(wire.message_limit);
             Ok(wire)
         }
-        ServerFrame::Failed(error) => Err(error),
+        ServerFrame::Failed(error) => Err(from_remote(error)),
         _ => {
             let message = format!("{authority} does not speak version {VERSION}");
             Err(Error::new(ErrorKind::Unsupported, "connect", message))
@@ -123,5 +124,24 @@ impl WireSender {
     pub(super) async fn send(&mut self, frame: &ClientFrame) -> Result<()> {
         self.put(frame);
         self.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::{
+        super::tests::{peer, welcome},
+        *,
+    };
+
+    #[tokio::test]
+    async fn the_system_asks_a_silent_broker_whether_it_is_there() {
+        let wire = connect(&peer(vec![welcome()]).await).await.unwrap();
+        let socket: &TcpStream = wire.sender.socket.as_ref();
+        assert!(sockopt::socket_keepalive(socket).unwrap());
+        let silence = sockopt::tcp_keepidle(socket).unwrap();
+        assert_eq!(silence, Duration::from_secs(30));
     }
 }

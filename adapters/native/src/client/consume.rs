@@ -5,7 +5,7 @@ use standpipe_core::{
     driver::{Consumer, Settler},
     session::{
         CHANNEL_DEPTH, Event, Open, Request,
-        client::{EventSink, client_consumer},
+        client::{EventSink, client_consumer, from_remote},
     },
 };
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ pub(super) async fn consumer(
     wire.sender.send(&ClientFrame::Open(open.clone())).await?;
     match wire.receiver.next().await? {
         ServerFrame::Event(Event::Opened(_)) => {}
-        ServerFrame::Failed(error) => return Err(error),
+        ServerFrame::Failed(error) => return Err(from_remote(error)),
         _ => {
             let message = "the broker did not answer that the subscription is open";
             return Err(Error::new(ErrorKind::Invalid, "subscribe", message));

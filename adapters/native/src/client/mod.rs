@@ -4,8 +4,11 @@
 mod admin;
 mod connect;
 mod consume;
+pub(crate) mod keep_alive;
 mod local;
 mod produce;
+#[cfg(test)]
+mod tests;
 
 use std::{any::Any, sync::Arc};
 

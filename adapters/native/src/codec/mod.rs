@@ -24,7 +24,8 @@
 //! settlements, seeks, commits and their answers). Administration is answered by the request's
 //! number, in any order. When the connection ends, what is leased over it and not settled goes
 //! back at once. A client must read while it writes: a server whose answers are not read stops
-//! reading.
+//! reading. Of lists and descriptions of topics it makes one at a time on a connection, and closes
+//! the connection where one is not read within 60 seconds.
 
 mod admin;
 mod client_frame;

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use standpipe_core::{Result, broker::Broker};
+use standpipe_core::{Result, broker::Broker, frontend::AnswerTurns};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{CONNECTIONS, connection};
+use super::connection::{self, Around};
 
 /// How long connections have to end after shutdown.
 const GRACE: Duration = Duration::from_secs(5);
@@ -21,17 +21,23 @@ pub(super) async fn accept(
     broker: Broker,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(broker.limits().connections));
+    let turns = AnswerTurns::default();
     let connections = TaskTracker::new();
     // Cuts what has not ended by itself when the grace is over.
     let cut = CancellationToken::new();
     let _cut_on_return = cut.clone().drop_guard();
     while let Some((stream, permit)) = next(&listener, &room, &shutdown).await {
-        let (broker, shutdown, cut) = (broker.clone(), shutdown.clone(), cut.clone());
+        let around = Around {
+            broker: broker.clone(),
+            turns: turns.of_connection(),
+            shutdown: shutdown.clone(),
+        };
+        let cut = cut.clone();
         connections.spawn(async move {
             let _room = permit;
             tokio::select! {
-                () = serve(stream, broker, shutdown) => {}
+                () = serve(stream, around) => {}
                 () = cut.cancelled() => {}
             }
         });
@@ -66,11 +72,11 @@ async fn next(
     }
 }
 
-async fn serve(stream: TcpStream, broker: Broker, shutdown: CancellationToken) {
+async fn serve(stream: TcpStream, around: Around) {
     let peer = stream
         .peer_addr()
         .map_or_else(|_| String::new(), |peer| peer.to_string());
-    match connection::serve(stream, broker, shutdown).await {
+    match connection::serve(stream, around).await {
         Ok(()) => tracing::debug!(%peer, "native: connection ended"),
         Err(error) => tracing::info!(%peer, %error, "native: connection closed"),
     }

@@ -7,7 +7,11 @@ use futures::StreamExt as _;
 use standpipe_core::{
     Error, ErrorKind, Result,
     broker::Broker,
-    session::{self, Open, OpenMode, PublishRequest, REQUEST_DEPTH, Request, serve_admin},
+    frontend::{AnswerTurn, AnswerTurns},
+    session::{
+        self, AdminReply, AdminRequest, Open, OpenMode, PublishRequest, REQUEST_DEPTH, Request,
+        serve_admin,
+    },
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -32,12 +36,21 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 type Frames = FramedRead<OwnedReadHalf, Framing>;
 
+/// What a connection has around it.
+pub(super) struct Around {
+    pub(super) broker: Broker,
+    /// Its turns at large answers.
+    pub(super) turns: AnswerTurns,
+    pub(super) shutdown: CancellationToken,
+}
+
 /// Serves one connection until it ends, fails, or `shutdown`.
-pub(super) async fn serve(
-    stream: TcpStream,
-    broker: Broker,
-    shutdown: CancellationToken,
-) -> Result<()> {
+pub(super) async fn serve(stream: TcpStream, around: Around) -> Result<()> {
+    let Around {
+        broker,
+        turns,
+        shutdown,
+    } = around;
     stream.set_nodelay(true).map_err(|error| broken(&error))?;
     let (reader, mut sender) = stream.into_split();
     let mut frames = FramedRead::new(reader, Framing::bounded(HELLO_LIMIT));
@@ -55,7 +68,7 @@ pub(super) async fn serve(
     let (outlets, outgoing) = outlets();
     let writing = write(sender, outgoing);
     tokio::pin!(writing);
-    let mut connection = Connection::new(broker, outlets);
+    let mut connection = Connection::new(broker, turns, outlets);
     let end = tokio::select! {
         end = connection.run(&mut frames) => end,
         () = shutdown.cancelled() => Err(closing()),
@@ -93,7 +106,8 @@ async fn greet(frames: &mut Frames, sender: &mut OwnedWriteHalf, broker: &Broker
 /// Says why, to a client that may or may not listen.
 async fn farewell(outlets: Outlets, error: Error, writing: impl Future<Output = Result<()>>) {
     let last = async {
-        let _ = outlets.frames.send(ServerFrame::Failed(error)).await;
+        let failed = (ServerFrame::Failed(error), None);
+        let _ = outlets.frames.send(failed).await;
         drop(outlets);
     };
     let _ = tokio::time::timeout(FAREWELL, async { tokio::join!(last, writing) }).await;
@@ -102,6 +116,7 @@ async fn farewell(outlets: Outlets, error: Error, writing: impl Future<Output = 
 /// What a connection has going on.
 struct Connection {
     broker: Broker,
+    turns: AnswerTurns,
     outlets: Outlets,
     publishing: Option<mpsc::Sender<PublishRequest>>,
     consuming: Option<mpsc::Sender<Request>>,
@@ -112,9 +127,10 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(broker: Broker, outlets: Outlets) -> Self {
+    fn new(broker: Broker, turns: AnswerTurns, outlets: Outlets) -> Self {
         Self {
             broker,
+            turns,
             outlets,
             publishing: None,
             consuming: None,
@@ -152,9 +168,9 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Admin { id, request } => {
-                let reply = serve_admin(&self.broker, request).await;
+                let (reply, turn) = administer(&self.broker, &self.turns, request).await;
                 let frame = ServerFrame::Admin { id, reply };
-                let _ = self.outlets.frames.send(frame).await;
+                let _ = self.outlets.frames.send((frame, turn)).await;
                 Ok(())
             }
         }
@@ -207,6 +223,21 @@ impl Connection {
     /// Ends the sessions at once.
     fn into_outlets(self) -> Outlets {
         self.outlets
+    }
+}
+
+/// The reply, and where it may be large, the turn that it has until it is written.
+async fn administer(
+    broker: &Broker,
+    turns: &AnswerTurns,
+    request: AdminRequest,
+) -> (Result<AdminReply>, Option<AnswerTurn>) {
+    if !matches!(request, AdminRequest::List | AdminRequest::Describe(_)) {
+        return (serve_admin(broker, request).await, None);
+    }
+    match turns.turn().await {
+        Ok(turn) => (serve_admin(broker, request).await, Some(turn)),
+        Err(error) => (Err(error), None),
     }
 }
 

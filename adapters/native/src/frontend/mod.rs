@@ -11,9 +11,6 @@ use standpipe_core::{Result, broker::Broker, frontend::Frontend};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at once.
-const CONNECTIONS: usize = 10_000;
-
 /// Serves the native protocol.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NativeFrontend;

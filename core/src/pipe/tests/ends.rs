@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    all,
+    all, fail_once,
     fake::{FakeDestination, FakeSource, numbered},
     pipe, refuse, run,
 };
@@ -18,7 +18,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     message::Message,
-    pipe::{Destination, Pipe, Source, Summary},
+    pipe::{Destination, OnRefused, Pipe, Source, Summary},
 };
 
 /// A system whose sources have positions, and whose addresses name no group.
@@ -134,4 +134,32 @@ async fn what_is_confirmed_when_the_source_is_gone_counts_as_a_duplicate() {
     let summary = run(builder).await.unwrap();
     let counts = (summary.sent, summary.moved, summary.duplicates);
     assert_eq!(counts, (20, 10, 10));
+}
+
+/// Opens once; then its address makes no sense any more.
+struct OpensOnce(FakeDestination);
+
+#[async_trait]
+impl Destination for OpensOnce {
+    async fn open(&self) -> Result<Box<dyn Producer>> {
+        if self.0.opened() > 0 {
+            return Err(Error::new(ErrorKind::Invalid, "open", "no password"));
+        }
+        self.0.open().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_cannot_be_opened_again_refuses_no_message() {
+    let source = FakeSource::new(numbered(10, 1));
+    let failing = fail_once(ErrorKind::Disconnected, 5);
+    let destination = FakeDestination::new(failing).stops_at_failure();
+    let builder = pipe(&source, &destination)
+        .to_destination(OpensOnce(destination.clone()))
+        .on_refused(OnRefused::Reject);
+    let error = run(builder).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert!(error.to_string().contains("no password"), "{error}");
+    assert_eq!(source.acked(), all(5));
+    assert!((5..10).all(|n| source.settlement(n).is_none()));
 }

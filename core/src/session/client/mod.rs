@@ -63,7 +63,7 @@ pub fn client_consumer(
 }
 
 /// A broker elsewhere that closes is gone like any other; another connection may find it again.
-fn from_remote(error: Error) -> Error {
+pub fn from_remote(error: Error) -> Error {
     if error.kind() == ErrorKind::Closed {
         return gone(&error);
     }

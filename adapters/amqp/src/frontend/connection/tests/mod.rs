@@ -1,6 +1,7 @@
 //! Connections from inside: clients that leave, and stores that refuse, at the wrong moment.
 
 mod gate;
+mod silence;
 
 use std::time::Duration;
 
@@ -19,18 +20,39 @@ use gate::Gate;
 /// What the client says, on channel 1. What it is answered stays in the output: it does not read.
 impl Connection {
     async fn say(&mut self, method: &Method) {
-        let mut payload = BytesMut::new();
-        method.encode(&mut payload).unwrap();
-        self.take(FrameKind::Method, payload.freeze()).await;
+        self.say_on(1, method).await;
     }
 
-    async fn take(&mut self, kind: FrameKind, payload: Bytes) {
+    async fn say_on(&mut self, channel: u16, method: &Method) {
+        let mut payload = BytesMut::new();
+        method.encode(&mut payload).unwrap();
+        self.take(channel, FrameKind::Method, payload.freeze())
+            .await;
+    }
+
+    async fn take(&mut self, channel: u16, kind: FrameKind, payload: Bytes) {
         let frame = Frame {
             kind,
-            channel: 1,
+            channel,
             payload,
         };
         self.channel_frame(frame).await.unwrap();
+    }
+
+    async fn open_channel(&mut self, channel: u16) {
+        let out_of_band = Text::default();
+        let open = Method::ChannelOpen { out_of_band };
+        self.say_on(channel, &open).await;
+    }
+
+    /// Gets a message, and acks nothing.
+    async fn get(&mut self, channel: u16, queue: &str) {
+        let get = Method::BasicGet {
+            ticket: 0,
+            queue: queue.into(),
+            no_ack: false,
+        };
+        self.say_on(channel, &get).await;
     }
 
     async fn declare(&mut self, queue: &str, durable: bool) {
@@ -59,8 +81,8 @@ impl Connection {
         self.say(&publish).await;
         let size = (body.len() as u64).to_be_bytes();
         let header = [&[0, 60, 0, 0][..], &size, &[0x10, 0, 2]].concat();
-        self.take(FrameKind::Header, header.into()).await;
-        self.take(FrameKind::Body, body.into()).await;
+        self.take(1, FrameKind::Header, header.into()).await;
+        self.take(1, FrameKind::Body, body.into()).await;
     }
 
     async fn consume(&mut self, queue: &str, no_ack: bool) {
@@ -86,25 +108,35 @@ impl Connection {
 
 /// A connection with a channel.
 async fn open(store: &Arc<Layered<Gate>>) -> Connection {
+    open_beating(store, None).await.0
+}
+
+/// The same with heartbeats at this interval, and its client's socket.
+async fn open_beating(
+    store: &Arc<Layered<Gate>>,
+    heartbeat: Option<Duration>,
+) -> (Connection, TcpStream) {
     let mut codecs = Codecs::default();
     crate::codec::register(&mut codecs);
     let opened = Broker::open(store.clone(), codecs, Options::default());
     let around = (opened.await.unwrap(), Arc::new(Replies::default()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
-    let (read, _) = client.await.unwrap().into_split();
+    let client = client.await.unwrap();
+    // The clock of the test is not that of Nagle's algorithm.
+    client.set_nodelay(true).unwrap();
+    let (read, _) = listener.accept().await.unwrap().0.into_split();
     let agreed = Agreed {
         channel_max: 8,
         frame_max: 131_072,
-        heartbeat: None,
+        heartbeat,
         cancel_notify: true,
         blocked: false,
     };
     let source = Source::new(read, agreed.frame_max);
     let mut connection = Connection::new(around, source, Arc::default(), agreed);
-    let out_of_band = Text::default();
-    connection.say(&Method::ChannelOpen { out_of_band }).await;
-    connection
+    connection.open_channel(1).await;
+    (connection, client)
 }
 
 /// The clock is paused: time passes once nobody has anything left to do.
@@ -149,12 +181,7 @@ async fn acks_that_fail_in_one_queue_settle_what_is_in_another() {
         connection.declare(queue, true).await;
         connection.publish(queue, b"x".to_vec()).await;
         until_idle().await;
-        let get = Method::BasicGet {
-            ticket: 0,
-            queue: queue.into(),
-            no_ack: false,
-        };
-        connection.say(&get).await;
+        connection.get(1, queue).await;
     }
     assert_eq!(["a", "b"].map(|queue| counts(&broker, queue)), [(0, 1); 2]);
     store.refuse_settlements();
@@ -187,4 +214,23 @@ async fn a_client_that_is_gone_is_given_no_more_while_its_last_publish_waits_for
     connection.publish("disk", b"x".to_vec()).await;
     connection.hang_up().await;
     assert_eq!(counts(&broker, "memory"), (ready + leased, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_that_end_with_their_connection_do_not_wait_for_each_others_syncs() {
+    let store = Arc::<Layered<Gate>>::default();
+    let mut connection = open(&store).await;
+    let broker = connection.broker.clone();
+    connection.open_channel(2).await;
+    connection.declare("q", true).await;
+    for channel in [1, 2] {
+        connection.publish("q", b"x".to_vec()).await;
+        until_idle().await;
+        connection.get(channel, "q").await;
+    }
+    assert_eq!(counts(&broker, "q"), (0, 2));
+    store.hold();
+    tokio::spawn(connection.hang_up());
+    until_idle().await;
+    assert_eq!(counts(&broker, "q"), (2, 0));
 }
