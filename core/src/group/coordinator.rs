@@ -17,6 +17,8 @@ pub struct Coordinator {
     options: Options,
     ids: MemberIds,
     groups: BTreeMap<GroupId, Group>,
+    /// How many of them count up to the limit.
+    counted: usize,
     timers: BTreeSet<(Millis, GroupId)>,
     /// Groups that went without known offsets; the shell is told.
     forgotten: Vec<GroupId>,
@@ -30,6 +32,7 @@ impl Coordinator {
             options,
             ids: MemberIds::new(seed),
             groups: BTreeMap::new(),
+            counted: 0,
             timers: BTreeSet::new(),
             forgotten: Vec::new(),
         }
@@ -55,18 +58,18 @@ impl Coordinator {
     /// `SyncGroup`. Answered by one [`Effect::Sync`] for `caller`, now or later.
     pub fn sync(&mut self, sync: Sync, caller: Caller, now: Millis, effects: &mut Vec<Effect>) {
         let id = sync.member.group.clone();
+        let refused = |refusal| Effect::Sync {
+            caller,
+            reply: Err(refusal),
+        };
+        if id.is_empty() {
+            return effects.push(refused(Refusal::InvalidGroupId));
+        }
         let known = self.turn(&id, now, effects, |group, _, turn| {
             group.sync(sync, caller, turn)
         });
         if known.is_none() {
-            let refusal = match id.is_empty() {
-                true => Refusal::InvalidGroupId,
-                false => Refusal::UnknownMember,
-            };
-            effects.push(Effect::Sync {
-                caller,
-                reply: Err(refusal),
-            });
+            effects.push(refused(Refusal::UnknownMember));
         }
     }
 
@@ -104,13 +107,15 @@ impl Coordinator {
 
     /// Whether an `OffsetCommit` is allowed. One without a generation comes from outside of the
     /// group, which must have no members then, and makes it known for a while: that it has offsets is
-    /// known once the store took them and [`Coordinator::remember`] was called.
+    /// known once the store took them and [`Coordinator::remember`] was called. The group without a
+    /// name takes such ones too, as Kafka's does, though nobody joins it.
     ///
     /// # Errors
     /// The code to answer with.
     pub fn check_commit(&mut self, who: &Membership, now: Millis) -> Result<(), Refusal> {
         if who.is_outside() && !self.groups.contains_key(&who.group) {
-            self.check_new_group(&who.group)?;
+            self.check_name(&who.group)?;
+            self.check_room(&who.group)?;
             self.admit(&who.group, now);
             self.arm(&who.group);
         }
@@ -178,12 +183,16 @@ impl Coordinator {
 
     fn check_join(&self, join: &Join) -> Result<(), Refusal> {
         let options = &self.options;
+        if join.group.is_empty() {
+            return Err(Refusal::InvalidGroupId);
+        }
         if !self.groups.contains_key(&join.group) {
-            self.check_new_group(&join.group)?;
+            self.check_name(&join.group)?;
             if !join.member_id.is_empty() {
                 return Err(Refusal::UnknownMember);
             }
         }
+        self.check_room(&join.group)?;
         if !(options.min_session_timeout..=options.max_session_timeout)
             .contains(&join.session_timeout)
         {
@@ -206,19 +215,25 @@ impl Coordinator {
         Ok(())
     }
 
-    fn check_new_group(&self, group: &str) -> Result<(), Refusal> {
-        if group.is_empty() || group.len() > self.options.name_bytes {
-            return Err(Refusal::InvalidGroupId);
+    fn check_name(&self, group: &str) -> Result<(), Refusal> {
+        match group.len() > self.options.name_bytes {
+            true => Err(Refusal::InvalidGroupId),
+            false => Ok(()),
         }
-        if self.is_full() && self.longest_empty().is_none() {
+    }
+
+    /// Whether one more group may count, where this one does not yet.
+    fn check_room(&self, group: &str) -> Result<(), Refusal> {
+        if !self.counts(group) && self.is_full() && self.longest_empty().is_none() {
             return Err(Refusal::TooManyGroups);
         }
         Ok(())
     }
 
-    /// Makes a group known that passed [`Coordinator::check_new_group`], where it is new.
+    /// Makes a group known that passed [`Coordinator::check_room`], where it is new, and room for it
+    /// where it comes to count.
     fn admit(&mut self, id: &GroupId, now: Millis) {
-        if self.groups.contains_key(id) {
+        if self.counts(id) {
             return;
         }
         if self.is_full()
@@ -227,11 +242,16 @@ impl Coordinator {
             self.forget(&oldest);
             self.forgotten.push(oldest);
         }
-        self.groups.insert(id.clone(), Group::new(id.clone(), now));
+        let held = self.groups.entry(id.clone());
+        held.or_insert_with(|| Group::new(id.clone(), now));
+    }
+
+    fn counts(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(Group::counts)
     }
 
     fn is_full(&self) -> bool {
-        self.groups.len() >= self.options.groups
+        self.counted >= self.options.groups
     }
 
     /// Of the groups that may go for another one, the one that nobody used for longest.
@@ -269,11 +289,15 @@ impl Coordinator {
         Some(result)
     }
 
-    /// A heartbeat moves a deadline away without this: the timer then finds nothing due.
+    /// Takes note of whether a group counts from now on, and of when it is looked at next. A heartbeat
+    /// moves a deadline away without this: the timer then finds nothing due.
     fn arm(&mut self, id: &GroupId) {
         let Some(group) = self.groups.get_mut(id) else {
             return;
         };
+        let counts = group.counts();
+        let counted = std::mem::replace(&mut group.counted, counts);
+        self.counted = self.counted + usize::from(counts) - usize::from(counted);
         let due = group.next_deadline(&self.options);
         let armed = std::mem::replace(&mut group.armed, due);
         if armed == due {
@@ -284,9 +308,11 @@ impl Coordinator {
     }
 
     fn forget(&mut self, id: &str) {
-        if let Some(group) = self.groups.remove(id)
-            && let Some(at) = group.armed
-        {
+        let Some(group) = self.groups.remove(id) else {
+            return;
+        };
+        self.counted -= usize::from(group.counted);
+        if let Some(at) = group.armed {
             self.timers.remove(&(at, group.id));
         }
     }

@@ -19,7 +19,9 @@ pub struct Options {
     pub empty_retention: Duration,
     /// How long it is remembered where it is not known to have offsets either, if that is shorter.
     pub uncommitted_retention: Duration,
-    /// Groups. At the limit one without members goes for a new one, if it is not known to have offsets.
+    /// Groups that have members or handed out an id, or are not known to have offsets; what the store
+    /// has of others counts there. At the limit one without members goes for a new one, if it is not
+    /// known to have offsets.
     pub groups: usize,
     /// Members of one group, those that were handed an id and have not joined included.
     pub members: usize,

@@ -34,6 +34,8 @@ pub(super) struct Group {
     pub(super) empty_since: Millis,
     /// Whether offsets of it are known to be stored, for which it is remembered.
     pub(super) has_commits: bool,
+    /// Whether the coordinator has counted it.
+    pub(super) counted: bool,
     /// When the coordinator looks at it next.
     pub(super) armed: Option<Millis>,
 }
@@ -55,6 +57,7 @@ impl Group {
             sync_deadline: now,
             empty_since: now,
             has_commits: false,
+            counted: false,
             armed: None,
         }
     }
@@ -103,6 +106,12 @@ impl Group {
             && !self.has_commits
             && self.members.is_empty()
             && self.pending.is_empty()
+    }
+
+    /// Whether it counts up to the limit of groups. One that is remembered for its offsets alone does
+    /// not: these are the store's, which has limits of its own for them.
+    pub(super) fn counts(&self) -> bool {
+        self.state != State::Empty || !self.has_commits || !self.pending.is_empty()
     }
 
     /// Whether it may go for another group: it has no members, and no offsets that are known of.

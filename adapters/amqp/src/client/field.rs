@@ -95,8 +95,10 @@ fn value_from_lapin(value: &AMQPValue) -> Value {
             Value::List(items.as_slice().iter().map(value_from_lapin).collect())
         }
         AMQPValue::Timestamp(seconds) => {
-            let seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
-            Value::Timestamp(Millis(seconds.saturating_mul(1000)))
+            // Signed, as Java and Go write them; what is beyond our milliseconds stays a number.
+            let seconds = seconds.cast_signed();
+            let time = seconds.checked_mul(1000).map(Millis);
+            time.map_or(Value::I64(seconds), Value::Timestamp)
         }
         AMQPValue::FieldTable(table) => Value::Table(from_lapin(table)),
         AMQPValue::ByteArray(bytes) => Value::Bytes(bytes.as_slice().to_vec().into()),

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use standpipe_core::{
-    Error, Result,
+    Error, ErrorKind, Result,
     driver::{Incoming, ReceiveLimit},
 };
 use tokio::sync::Notify;
@@ -116,7 +116,14 @@ impl Buffer {
         self.ready.notify_waiters();
     }
 
+    /// Ends the source. Where trying again can help at all, only another client can: librdkafka tells
+    /// what it has given up itself, and may leave partitions unserved from then on.
     pub(super) fn fail(&self, error: Error) {
+        let error = if error.kind().is_retryable() {
+            Error::new(ErrorKind::Disconnected, error.operation(), error.message())
+        } else {
+            error
+        };
         self.state.lock().failed.get_or_insert(error);
         self.ready.notify_waiters();
     }
@@ -266,6 +273,19 @@ mod tests {
         push(&buffer, 0);
         assert_eq!(look(&buffer), Some(1));
         assert_eq!(look(&buffer), None);
+    }
+
+    #[test]
+    fn a_client_that_gave_up_for_now_is_gone_for_good() {
+        for kind in [ErrorKind::Transient, ErrorKind::Unknown] {
+            let buffer = draining(0..1);
+            buffer.assign([0]);
+            push(&buffer, 0);
+            buffer.fail(Error::new(kind, "receive", "not now"));
+            assert_eq!(look(&buffer), Some(1), "what came before is given out");
+            let error = buffer.take(ReceiveLimit::messages(1)).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Disconnected, "{kind:?}");
+        }
     }
 
     #[test]

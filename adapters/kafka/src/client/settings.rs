@@ -51,11 +51,6 @@ impl Source {
         // Reading partitions without a group needs the name of one all the same; it is never
         // joined, and nothing is committed to it.
         let group = self.group.as_deref().unwrap_or("standpipe-without-group");
-        let reset = if self.from == StartAt::Latest {
-            "latest"
-        } else {
-            "earliest"
-        };
         let eof = if self.until == Until::End {
             "true"
         } else {
@@ -65,7 +60,8 @@ impl Source {
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", reset)
+            // Where it starts is said in `start`; what has no place there is read from its beginning.
+            .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", eof)
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384")

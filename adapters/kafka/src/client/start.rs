@@ -3,6 +3,7 @@
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
+    topic_partition_list::TopicPartitionListElem,
 };
 use standpipe_core::{Error, ErrorKind, Result, driver::StartAt};
 
@@ -26,8 +27,8 @@ pub(super) fn start(
         consumer.context().buffer.assign(partitions.iter().copied());
         return Ok(());
     }
-    if matches!(source.from, StartAt::Offset(_) | StartAt::Time(_)) {
-        commit_first_places(consumer, &places()?)?;
+    if source.from != StartAt::Earliest {
+        commit_first_places(consumer, source.from, &places()?)?;
     }
     let subscribed = consumer.subscribe(&[&source.topic]);
     subscribed.map_err(|error| failure("join the group", error))
@@ -74,18 +75,26 @@ fn places(
     }
 }
 
-/// A group that is new begins at these places; one that has committed keeps its own.
+/// A group that is new begins at these places; one that has committed keeps its own. A partition that
+/// is added to the topic of a group that began at the latest message is read from its beginning: what
+/// came before the group was given it is part of what it is to carry.
 fn commit_first_places(
     consumer: &BaseConsumer<Context>,
+    from: StartAt,
     places: &TopicPartitionList,
 ) -> Result<()> {
     let committed = consumer.committed_offsets(places.clone(), ANSWER);
     let committed = committed.map_err(|error| failure("look for the group's offsets", error))?;
+    let is_held = |place: &TopicPartitionListElem<'_>| {
+        let held = committed.find_partition(place.topic(), place.partition());
+        held.is_some_and(|held| matches!(held.offset(), Offset::Offset(_)))
+    };
+    if from == StartAt::Latest && places.elements().iter().any(is_held) {
+        return Ok(());
+    }
     let mut first = TopicPartitionList::new();
     for place in places.elements() {
-        let held = committed.find_partition(place.topic(), place.partition());
-        let is_new = held.is_none_or(|held| !matches!(held.offset(), Offset::Offset(_)));
-        if is_new {
+        if !is_held(&place) {
             let offset = absolute(consumer, place.topic(), place.partition(), place.offset())?;
             let added = first.add_partition_offset(place.topic(), place.partition(), offset);
             added.map_err(|error| failure("choose the place to start", error))?;

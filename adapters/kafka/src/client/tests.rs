@@ -278,6 +278,21 @@ async fn reading_starts_where_the_address_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_started_at_the_latest_message_carries_all_that_came_since() {
+    let bench = Bench::new("latest", 1, &[]).await;
+    bench.send(numbered(0..2)).await;
+    let latest = format!("?from=latest&group={}", bench.topic);
+    let (mut consumer, _settler) = bench.consumer(&latest, &OpenOptions::default()).await;
+    consumer.close().await.unwrap();
+    bench.send(numbered(2..5)).await;
+    for settle in [false, true] {
+        let found = bench.drained(&latest, settle).await;
+        assert_eq!(payloads(&found), texts(2..5));
+    }
+    assert!(bench.drained(&latest, true).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_fails_alone() {
     let bench = Bench::new("large", 1, &[("max.message.bytes", "20000")]).await;
     let mut batch = numbered(0..1000);

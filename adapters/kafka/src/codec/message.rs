@@ -8,24 +8,31 @@
 ///     Name {
 ///         field: Type, 0..;
 ///         later: Type = value where absent, 4..=10;
+///         @0 tagged: Type;
 ///     }
 /// }
 /// ```
 /// Whether strings, arrays and the end are compact is the reader's and the writer's matter. Tagged
-/// fields are skipped when read, and none is written.
+/// fields are skipped when read; the one that a message may declare here, with its number, is written
+/// where it has a value.
 macro_rules! message {
     ($($(#[$meta:meta])* $name:ident {
         $($field:ident: $type:ty $(= $default:expr)?, $versions:expr;)*
+        $(@$number:literal $tagged:ident: $of:ty;)?
     })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct $name {
             $(pub(crate) $field: $type,)*
+            $(pub(crate) $tagged: Option<$of>,)?
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: $crate::codec::message::or_default!($($default)?),)* }
+                Self {
+                    $($field: $crate::codec::message::or_default!($($default)?),)*
+                    $($tagged: None,)?
+                }
             }
         }
 
@@ -46,6 +53,9 @@ macro_rules! message {
                 $(if ($versions).contains(&version) {
                     $crate::codec::Wire::write(&self.$field, writer, version);
                 })*
+                $(if let Some(value) = &self.$tagged {
+                    return writer.put_tag($number, value, version);
+                })?
                 writer.put_no_tags();
             }
         }

@@ -19,7 +19,7 @@ impl fmt::Display for Malformed {
 }
 
 /// Reads one message; every length is checked against what remains before memory is taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reader {
     bytes: Bytes,
     flexible: bool,

@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::{Malformed, Reader};
 
+const FITS: &str = "messages are below 2 GiB, and short strings are checked";
+
 /// Writes one message.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -36,7 +38,6 @@ impl Writer {
 
     /// A length or a count; `None` is null. `short` as in [`Reader::length`].
     pub(crate) fn put_length(&mut self, length: Option<usize>, short: bool) {
-        const FITS: &str = "messages are below 2 GiB, and short strings are checked";
         match (self.flexible, length) {
             (true, length) => {
                 self.put_uvarint(length.map_or(0, |n| u32::try_from(n + 1).expect(FITS)))
@@ -53,6 +54,20 @@ impl Writer {
         if self.flexible {
             self.out.put_u8(0);
         }
+    }
+
+    /// One tagged field, and no other; nothing where it is not flexible.
+    pub(crate) fn put_tag(&mut self, number: u32, value: &impl Wire, version: i16) {
+        if !self.flexible {
+            return;
+        }
+        let mut octets = Self::new(true);
+        value.write(&mut octets, version);
+        let octets = octets.finish();
+        self.put_uvarint(1);
+        self.put_uvarint(number);
+        self.put_uvarint(u32::try_from(octets.len()).expect(FITS));
+        self.put(&octets);
     }
 
     fn put_uvarint(&mut self, mut value: u32) {

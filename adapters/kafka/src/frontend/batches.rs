@@ -7,6 +7,7 @@ use standpipe_core::{
     id::Offset,
 };
 
+use super::failures::Failures;
 use crate::codec::records::{BatchBuilder, put_patched, record_of};
 
 /// Entries of other protocols are put together in batches of about this many octets.
@@ -25,9 +26,15 @@ struct Run {
     leader_epoch: u32,
 }
 
-/// Appends entries as batches. What does not convert is left out, with a line in the log: its
-/// offsets are covered all the same, so that readers get past it.
-pub(super) fn put(entries: &[Entry], codecs: &Codecs, topic: &str, out: &mut BytesMut) {
+/// Appends entries as batches. What does not convert is left out, and told to `skipped`: its offsets
+/// are covered all the same, so that readers get past it.
+pub(super) fn put(
+    entries: &[Entry],
+    codecs: &Codecs,
+    topic: &str,
+    skipped: &mut Failures,
+    out: &mut BytesMut,
+) {
     let octets = entries.iter().map(|entry| entry.body().len() + 64);
     out.reserve(octets.sum());
     let mut run: Option<Run> = None;
@@ -41,7 +48,7 @@ pub(super) fn put(entries: &[Entry], codecs: &Codecs, topic: &str, out: &mut Byt
             finish(run.take(), out);
         }
         let run = run.get_or_insert_with(|| Run::at(entry));
-        run.push(entry, codecs, topic);
+        run.push(entry, codecs, topic, skipped);
     }
     finish(run, out);
 }
@@ -68,7 +75,7 @@ impl Run {
             && entry.end_offset().0 - self.base.0 <= BATCH_SPAN
     }
 
-    fn push(&mut self, entry: &Entry, codecs: &Codecs, topic: &str) {
+    fn push(&mut self, entry: &Entry, codecs: &Codecs, topic: &str, skipped: &mut Failures) {
         match codecs.decode(entry) {
             Ok(messages) => {
                 for (offset, message) in messages {
@@ -78,7 +85,7 @@ impl Run {
             }
             Err(error) => {
                 let offset = entry.base_offset;
-                tracing::warn!(%error, %topic, %offset, "unconvertible: Kafka's readers skip it");
+                skipped.add(format_args!("{topic}, offset {offset}"), &error);
             }
         }
         self.end = entry.end_offset();

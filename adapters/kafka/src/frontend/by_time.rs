@@ -1,5 +1,6 @@
 //! Messages of a partition, found by their time.
 
+use bytes::Bytes;
 use standpipe_core::{
     Result,
     broker::{Topic, TopicBounds},
@@ -9,6 +10,7 @@ use standpipe_core::{
     store::ReadLimit,
 };
 
+use super::workers::{Workers, is_heavy};
 use crate::codec::records;
 
 /// What is read at once where every entry is looked at.
@@ -23,6 +25,7 @@ pub(super) type Found = (Offset, Option<Millis>, u32);
 /// The times of a partition's messages: the producers' clocks, else ours. Its first entry may begin
 /// below its start, of which nothing counts.
 pub(super) struct Times<'a> {
+    pub(super) workers: &'a Workers,
     pub(super) codecs: &'a Codecs,
     pub(super) topic: &'a Topic,
     pub(super) partition: PartitionId,
@@ -38,15 +41,19 @@ impl Times<'_> {
         let Some(entry) = self.topic.entry_for_time(self.partition, at).await? else {
             return Ok(None);
         };
-        if let Some(found) = self.first_since(&entry, at) {
+        if let Some(found) = self.first_since(&entry, at).await {
             return Ok(Some(found));
         }
         // What was deleted of the entry was what the store found.
         let mut from = entry.end_offset();
         while let Some(entries) = self.piece(&mut from).await? {
-            let mut late = entries.iter().filter(|entry| entry.time() >= at);
-            if let Some(found) = late.find_map(|entry| self.first_since(entry, at)) {
-                return Ok(Some(found));
+            for entry in &entries {
+                if entry.time() < at {
+                    continue;
+                }
+                if let Some(found) = self.first_since(entry, at).await {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
@@ -72,7 +79,7 @@ impl Times<'_> {
                 None => beyond = middle,
             }
         }
-        match self.first_since(&held, held.time()) {
+        match self.first_since(&held, held.time()).await {
             Some(found) => Ok(Some(found)),
             None => self.latest_left(&held).await,
         }
@@ -82,7 +89,7 @@ impl Times<'_> {
     async fn latest_left(&self, first: &Entry) -> Result<Option<Found>> {
         let mut found = None;
         let mut latest = Millis(i64::MIN);
-        for (offset, time) in self.left_of(first).unwrap_or_default() {
+        for (offset, time) in self.left_of(first).await.unwrap_or_default() {
             if found.is_none() || time > latest {
                 (latest, found) = (time, Some((offset, Some(time), first.leader_epoch)));
             }
@@ -95,14 +102,17 @@ impl Times<'_> {
                 }
             }
         }
-        Ok(held.map_or(found, |entry| self.first_since(&entry, entry.time())))
+        match held {
+            Some(entry) => Ok(self.first_since(&entry, entry.time()).await),
+            None => Ok(found),
+        }
     }
 
     /// The first message of an entry that is not before `at`; the entry's last where its envelope
     /// says there is one and no message does. `None` where it may be among those that were deleted.
-    fn first_since(&self, entry: &Entry, at: Millis) -> Option<Found> {
+    async fn first_since(&self, entry: &Entry, at: Millis) -> Option<Found> {
         let (start, epoch) = (self.bounds.start, entry.leader_epoch);
-        let Some(left) = self.left_of(entry) else {
+        let Some(left) = self.left_of(entry).await else {
             return Some((entry.base_offset.max(start), Some(entry.time()), epoch));
         };
         let since = left.into_iter().find(|(_, time)| *time >= at);
@@ -113,10 +123,10 @@ impl Times<'_> {
     }
 
     /// The messages of an entry that are not deleted; `None` where it does not decode.
-    fn left_of(&self, entry: &Entry) -> Option<Vec<(Offset, Millis)>> {
+    async fn left_of(&self, entry: &Entry) -> Option<Vec<(Offset, Millis)>> {
         let times: Vec<_> = match entry.draft.format {
             // A message takes many times the memory of its time.
-            Format::KAFKA2 => records::times(entry.body()).ok()?,
+            Format::KAFKA2 => self.times_of(entry.body()).await?,
             _ => {
                 let messages = self.codecs.decode(entry).ok()?.into_iter();
                 messages
@@ -130,6 +140,15 @@ impl Times<'_> {
         });
         let left = placed.filter(|(offset, _)| *offset >= self.bounds.start);
         Some(left.collect())
+    }
+
+    async fn times_of(&self, batch: &Bytes) -> Option<Vec<Option<Millis>>> {
+        if !is_heavy(batch) {
+            return records::times(batch).ok();
+        }
+        let batch = batch.clone();
+        let working = self.workers.run(move || records::times(&batch));
+        working.await.ok()?.ok()
     }
 
     /// Entries with messages from `from` on, which then lies behind them; `None` at the stable end.

@@ -36,8 +36,12 @@ pub(super) fn answer(client: &Client, request: DescribeConfigsRequest) -> Descri
     let resources = distinct(request.resources, |resource| {
         (resource.resource_type, resource.resource_name.clone())
     });
+    let told = Told {
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+    };
     let results = resources.into_iter().map(|resource| {
-        let configs = describe(client, &resource, request.include_synonyms);
+        let configs = describe(client, &resource, &told);
         let (code, message, configs) = match configs {
             Ok(configs) => (ErrorCode::None, None, configs),
             Err((code, message)) => (code, Some(message), Vec::new()),
@@ -56,10 +60,16 @@ pub(super) fn answer(client: &Client, request: DescribeConfigsRequest) -> Descri
     }
 }
 
+/// What is told besides the values.
+struct Told {
+    synonyms: bool,
+    documentation: bool,
+}
+
 fn describe(
     client: &Client,
     resource: &ConfigResource,
-    include_synonyms: bool,
+    told: &Told,
 ) -> Result<Vec<DescribedConfig>, Failure> {
     let name = &resource.resource_name;
     let (settings, source) = match resource.resource_type {
@@ -90,10 +100,12 @@ fn describe(
         _ => Vec::new(),
     };
     let described = settings.into_iter().filter(is_wanted).map(|setting| {
-        let synonyms = match include_synonyms {
+        let synonyms = match told.synonyms {
             true => synonyms_of(&setting, source, &defaults),
             false => Vec::new(),
         };
+        let documentation = settings::documentation(setting.name);
+        let documentation = documentation.filter(|_| told.documentation);
         DescribedConfig {
             name: setting.name.into(),
             value: Some(setting.value),
@@ -102,6 +114,7 @@ fn describe(
             config_source: if setting.is_default { DEFAULT } else { source },
             config_type: setting.kind,
             synonyms,
+            documentation: documentation.map(Into::into),
             ..Default::default()
         }
     });

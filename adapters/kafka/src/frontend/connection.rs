@@ -2,15 +2,17 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    backlog::Backlog,
     dispatch::{Answer, dispatch},
     inbox::Inbox,
     service::{Client, Service},
@@ -20,15 +22,18 @@ use crate::codec::{Malformed, header::RequestHeader};
 /// How long a client may take from connecting to its first whole request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection may be without a request, as Kafka's `connections.max.idle.ms`; also how
-/// long a client may leave an answer unread.
+/// long a client may take over one answer.
 const IDLE: Duration = Duration::from_secs(600);
+/// How long a client may take nothing of an answer.
+const STALLED: Duration = Duration::from_secs(60);
 /// How long a request may take from its size to its end.
 const RECEIVE: Duration = Duration::from_secs(60);
 /// How long answers that are due are still sent to a client that has stopped asking.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The largest request, as Kafka's `socket.request.max.bytes`.
 const REQUEST_LIMIT: usize = 100 << 20;
-/// Answers under way on one connection; no further request is read then.
+/// Answers under way on one connection; no further request is read then, nor while what they hold is
+/// more than their [`Backlog`] allows.
 const PIPELINE: usize = 32;
 
 /// Why no more requests are read.
@@ -72,11 +77,22 @@ pub(super) async fn serve(
         peer,
         gone: stop,
     };
-    let (mut from, mut to) = socket.into_split();
+    let (from, to) = socket.into_split();
+    talk(from, to, &client).await;
+}
+
+/// Serves a client whose requests come from there and whose answers go there, until one of them ends.
+pub(super) async fn talk(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    client: &Client,
+) {
+    let peer = client.peer;
+    let backlog = Backlog::default();
     let (answers, due) = mpsc::channel(PIPELINE);
-    let mut writing = std::pin::pin!(write(&mut to, due));
+    let mut writing = std::pin::pin!(write(&mut to, due, &backlog));
     let end = tokio::select! {
-        end = read(&mut from, &client, answers) => end,
+        end = read(&mut from, client, answers, &backlog) => end,
         () = &mut writing => End::Unwritable,
     };
     client.gone.cancel();
@@ -96,11 +112,15 @@ async fn read(
     from: &mut (impl AsyncRead + Unpin),
     client: &Client,
     answers: mpsc::Sender<Answer>,
+    backlog: &Backlog,
 ) -> End {
     let mut inbox = Inbox::new(from);
     let mut patience = FIRST_REQUEST;
     loop {
-        let next = next_answer(&mut inbox, client, patience);
+        let next = async {
+            backlog.has_room().await;
+            next_answer(&mut inbox, client, patience).await
+        };
         let answer = tokio::select! {
             answer = next => answer,
             () = client.gone.cancelled() => Err(End::Shutdown),
@@ -108,7 +128,12 @@ async fn read(
         match answer {
             Ok(Answer::Nothing) => {}
             Ok(answer) => {
-                if answers.send(answer).await.is_err() {
+                backlog.add(answer.held());
+                let sent = tokio::select! {
+                    sent = answers.send(answer) => sent,
+                    () = client.gone.cancelled() => return End::Shutdown,
+                };
+                if sent.is_err() {
                     return End::Closed;
                 }
             }
@@ -126,7 +151,7 @@ async fn next_answer(
 ) -> Result<Answer, End> {
     let late =
         |what: &str, time: Duration| End::Refused(format!("no {what} within {} s", time.as_secs()));
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let size = timeout(patience, inbox.size()).await;
     let size = size.map_err(|_| late("request", patience))??;
     let size = usize::try_from(size)
@@ -149,20 +174,46 @@ async fn next_answer(
         .map_err(|Malformed(reason)| End::Refused(format!("{key:?} version {version}: {reason}")))
 }
 
-async fn write(to: &mut (impl AsyncWrite + Unpin), mut due: mpsc::Receiver<Answer>) {
-    while let Some(answer) = due.recv().await {
-        let octets = match answer {
-            Answer::Now(octets) => octets,
-            Answer::Later(octets) => octets.await,
+async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    mut answers: mpsc::Receiver<Answer>,
+    backlog: &Backlog,
+) {
+    while let Some(answer) = answers.recv().await {
+        let mut held = answer.held();
+        let mut due = match answer {
+            Answer::Now(due) => due,
+            Answer::Later { due, .. } => {
+                let due = due.await;
+                backlog.add(due.octets.len());
+                held += due.octets.len();
+                due
+            }
             Answer::Nothing => continue,
         };
-        match timeout(IDLE, to.write_all(&octets)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return,
-            Err(_) => {
-                tracing::warn!("a kafka client left an answer unread and is closed");
-                return;
+        if let Err(error) = put(to, &mut due.octets).await {
+            if error.kind() == io::ErrorKind::TimedOut {
+                let (stalled, whole) = (STALLED.as_secs(), IDLE.as_secs());
+                tracing::warn!(
+                    "a kafka client took nothing of an answer for {stalled} s, or not all of it in \
+                     {whole} s, and is closed"
+                );
             }
+            return;
+        }
+        drop(due);
+        backlog.take_off(held);
+    }
+}
+
+/// Writes an answer to a client that takes it.
+async fn put(to: &mut (impl AsyncWrite + Unpin), octets: &mut BytesMut) -> io::Result<()> {
+    let end = Instant::now() + IDLE;
+    while !octets.is_empty() {
+        let patience = end.min(Instant::now() + STALLED);
+        if timeout_at(patience, to.write_buf(octets)).await?? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
     }
+    Ok(())
 }

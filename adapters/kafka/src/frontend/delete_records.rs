@@ -5,7 +5,7 @@ use standpipe_core::{
     id::{Offset, PartitionId},
 };
 
-use super::{failure::code_of, names, service::Client, visible};
+use super::{failure::code_of, failures::Failures, names, service::Client, visible};
 use crate::codec::{
     api::delete_records::{
         DeleteRecordsRequest, DeleteRecordsResponse, ShortenPartition, ShortenedPartition,
@@ -22,11 +22,12 @@ pub(super) async fn answer(
     client: &Client,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
+    let mut failures = Failures::new("records are not deleted");
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            partitions.push(shorten(client, &topic.name, &partition).await);
+            partitions.push(shorten(client, &topic.name, &partition, &mut failures).await);
         }
         topics.push(ShortenedTopic {
             name: topic.name,
@@ -39,8 +40,13 @@ pub(super) async fn answer(
     }
 }
 
-async fn shorten(client: &Client, topic: &str, asked: &ShortenPartition) -> ShortenedPartition {
-    let shortened = match trim(client, topic, asked).await {
+async fn shorten(
+    client: &Client,
+    topic: &str,
+    asked: &ShortenPartition,
+    failures: &mut Failures,
+) -> ShortenedPartition {
+    let shortened = match trim(client, topic, asked, failures).await {
         Ok(start) => (start.0.cast_signed(), ErrorCode::None),
         Err(code) => (-1, code),
     };
@@ -52,7 +58,12 @@ async fn shorten(client: &Client, topic: &str, asked: &ShortenPartition) -> Shor
     }
 }
 
-async fn trim(client: &Client, name: &str, asked: &ShortenPartition) -> Result<Offset, ErrorCode> {
+async fn trim(
+    client: &Client,
+    name: &str,
+    asked: &ShortenPartition,
+    failures: &mut Failures,
+) -> Result<Offset, ErrorCode> {
     let topic = names::topic(client.broker(), name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let below = match asked.offset {
         END => None,
@@ -63,11 +74,13 @@ async fn trim(client: &Client, name: &str, asked: &ShortenPartition) -> Result<O
     let partition = PartitionId(asked.partition_index.cast_unsigned());
     visible::settled([(topic.clone(), partition)]).await;
     let trimmed = client.broker().trim(&topic, partition, below).await;
-    trimmed.map_err(|error| refused(name, &error))
+    trimmed.map_err(|error| {
+        failures.add(format_args!("{name}, partition {partition}"), &error);
+        refused(&error)
+    })
 }
 
-fn refused(topic: &str, error: &Error) -> ErrorCode {
-    tracing::warn!(%error, %topic, "records are not deleted");
+fn refused(error: &Error) -> ErrorCode {
     match error.kind() {
         ErrorKind::Invalid => ErrorCode::OffsetOutOfRange,
         ErrorKind::Denied => ErrorCode::PolicyViolation,

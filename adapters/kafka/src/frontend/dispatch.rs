@@ -1,28 +1,43 @@
 //! From a request to who answers it.
 
-use std::future::Future;
+use std::{convert::Infallible, future::Future};
 
 use bytes::BytesMut;
 use futures::future::BoxFuture;
 
 use super::{
-    alter_configs, cluster, config_resources, configs, delete_records, epochs, groups,
-    list_offsets, log_dirs, membership, metadata, offset_delete, offsets, pages, partitions,
-    produce, producer_id, producers, replicas, service::Client, topics,
+    alter_configs, cluster, config_resources, configs, delete_records, epochs, fetch, groups,
+    list_offsets, log_dirs, membership, metadata, offset_delete, offsets, outlet::Due, pages,
+    partitions, produce, producer_id, producers, replicas, service::Client, topics,
 };
-use crate::{
-    codec::{Malformed, Reader, Wire, api::ApiKey, header::RequestHeader},
-    frontend::fetch,
+use crate::codec::{
+    Malformed, Reader, Wire,
+    api::{ApiKey, fetch::FetchRequest},
+    header::RequestHeader,
 };
 
 /// What goes back to the client.
 pub(super) enum Answer {
     /// A response.
-    Now(BytesMut),
-    /// A response that has to wait for something.
-    Later(BoxFuture<'static, BytesMut>),
+    Now(Due),
+    /// A response that has to wait for something, and how many octets it holds meanwhile.
+    Later {
+        held: usize,
+        due: BoxFuture<'static, Due>,
+    },
     /// Nothing (acks = 0).
     Nothing,
+}
+
+impl Answer {
+    /// How many octets it holds until its turn to be written comes.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Now(due) => due.octets.len(),
+            Self::Later { held, .. } => *held,
+            Self::Nothing => 0,
+        }
+    }
 }
 
 /// Acts on a request. What it changes is done when this returns, or has its place in the order.
@@ -36,7 +51,7 @@ pub(super) async fn dispatch(
 ) -> Result<Answer, Malformed> {
     let version = header.version;
     if header.key == ApiKey::ApiVersions {
-        return Ok(Answer::Now(cluster::api_versions(&header)));
+        return Ok(Answer::Now(cluster::api_versions(&header).into()));
     }
     if !header.is_supported() {
         return Err(Malformed("not served".into()));
@@ -48,47 +63,44 @@ pub(super) async fn dispatch(
             produce::begin(client, header, request).await
         }
         ApiKey::Fetch => {
+            let held = body.remaining();
             let request = Wire::read(&mut body, version)?;
-            Ok(later(header, fetch::answer(client.clone(), request)))
+            Ok(fetching(client.clone(), header, request, held))
         }
-        ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::Heartbeat | ApiKey::LeaveGroup => {
-            in_group(client, header, body)
+        ApiKey::JoinGroup => {
+            let joining = membership::join(client, &header, Wire::read(&mut body, version)?);
+            Ok(later(header, 0, joining))
         }
-        _ => administer(client, header, body).await,
+        ApiKey::SyncGroup => {
+            let syncing = membership::sync(client, Wire::read(&mut body, version)?, version);
+            Ok(later(header, 0, syncing))
+        }
+        _ => at_once(client, &header, body).await.map(Answer::Now),
     }
 }
 
-/// Requests of a group's members.
-fn in_group(client: &Client, header: RequestHeader, mut body: Reader) -> Result<Answer, Malformed> {
-    let (body, version) = (&mut body, header.version);
-    Ok(match header.key {
-        ApiKey::JoinGroup => {
-            let joining = membership::join(client, &header, Wire::read(body, version)?);
-            later(header, joining)
-        }
-        ApiKey::SyncGroup => {
-            let syncing = membership::sync(client, Wire::read(body, version)?, version);
-            later(header, syncing)
-        }
-        ApiKey::Heartbeat => now(
-            &header,
-            &membership::heartbeat(client, Wire::read(body, version)?),
-        ),
-        _ => {
-            let response = membership::leave(client, Wire::read(body, version)?, version);
-            now(&header, &response)
-        }
-    })
+/// The answer to what is done when it is answered.
+async fn at_once(client: &Client, header: &RequestHeader, body: Reader) -> Result<Due, Malformed> {
+    let outlet = client.service.outlet();
+    if header.key.is_repeatable() {
+        let make = || administer(client, header, body.clone());
+        return outlet.make(make).await;
+    }
+    let octets = administer(client, header, body).await?;
+    outlet
+        .take(octets)
+        .map_err(|full| Malformed(full.to_string()))
 }
 
-/// Everything that is done when it is answered.
 async fn administer(
     client: &Client,
-    header: RequestHeader,
+    header: &RequestHeader,
     mut body: Reader,
-) -> Result<Answer, Malformed> {
-    let (header, body, v) = (&header, &mut body, header.version);
+) -> Result<BytesMut, Malformed> {
+    let (body, v) = (&mut body, header.version);
     Ok(match header.key {
+        ApiKey::Heartbeat => now(header, &membership::heartbeat(client, Wire::read(body, v)?)),
+        ApiKey::LeaveGroup => now(header, &membership::leave(client, Wire::read(body, v)?, v)),
         ApiKey::Metadata => now(
             header,
             &metadata::answer(client, Wire::read(body, v)?, v).await,
@@ -138,7 +150,7 @@ async fn look_after(
     client: &Client,
     header: &RequestHeader,
     body: &mut Reader,
-) -> Result<Answer, Malformed> {
+) -> Result<BytesMut, Malformed> {
     let v = header.version;
     Ok(match header.key {
         ApiKey::OffsetDelete => now(
@@ -179,17 +191,35 @@ async fn look_after(
 }
 
 /// A response that is there.
-pub(super) fn now(header: &RequestHeader, response: &impl Wire) -> Answer {
-    Answer::Now(header.respond(header.version, response))
+fn now(header: &RequestHeader, response: &impl Wire) -> BytesMut {
+    header.respond(header.version, response)
 }
 
-/// A response that has to wait.
+/// A response that has to wait, and holds octets meanwhile.
 pub(super) fn later<T: Wire>(
     header: RequestHeader,
+    held: usize,
     response: impl Future<Output = T> + Send + 'static,
 ) -> Answer {
-    Answer::Later(Box::pin(async move {
-        let response = response.await;
-        header.respond(header.version, &response)
-    }))
+    let due = async move { Due::from(now(&header, &response.await)) };
+    Answer::Later {
+        held,
+        due: Box::pin(due),
+    }
+}
+
+/// The response to a fetch: one batch may be larger than many small answers.
+fn fetching(client: Client, header: RequestHeader, request: FetchRequest, held: usize) -> Answer {
+    let due = async move {
+        let make = || async {
+            let response = fetch::answer(&client, &request, header.version).await;
+            Ok::<_, Infallible>(now(&header, &response))
+        };
+        let Ok(due) = client.service.outlet().make(make).await;
+        due
+    };
+    Answer::Later {
+        held,
+        due: Box::pin(due),
+    }
 }

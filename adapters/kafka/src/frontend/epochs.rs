@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use standpipe_core::{broker::Topic, id::PartitionId};
+use standpipe_core::{
+    broker::{Topic, TopicBounds},
+    id::{Offset, PartitionId},
+};
 
-use super::{failure::code_of, names, service::Client};
+use super::{failure::code_of, failures::Failures, names, service::Client};
 use crate::codec::{
-    api::list_offsets::{
-        EndedPartition, EndedTopic, EpochPartition, EpochsRequest, EpochsResponse,
+    api::{
+        fetch::{DivergingEpoch, FetchPartition},
+        list_offsets::{EndedPartition, EndedTopic, EpochPartition, EpochsRequest, EpochsResponse},
     },
     error_code::ErrorCode,
 };
@@ -32,14 +36,61 @@ pub(super) fn check(topic: &Topic, believed: i32) -> Result<(), ErrorCode> {
     }
 }
 
+/// Where the log and what a reader has of it part: the epoch of what it read last ended before the
+/// offset at which it reads on (KIP-595). `None` where they do not, and for one that does not say.
+/// Kafka takes it for the same where its log has nothing of that epoch; here that may be compacted away.
+///
+/// # Errors
+/// `OFFSET_OUT_OF_RANGE` for an epoch that never was, and the store's.
+pub(super) async fn diverging(
+    topic: &Topic,
+    number: PartitionId,
+    reader: &FetchPartition,
+    bounds: TopicBounds,
+    failures: &mut Failures,
+) -> Result<Option<DivergingEpoch>, ErrorCode> {
+    let said = u32::try_from(reader.last_fetched_epoch).ok();
+    let read = said.zip(u64::try_from(reader.fetch_offset).ok());
+    // What is below the start was let go: that is told otherwise.
+    let Some((last, from)) = read.filter(|(_, from)| *from >= bounds.start.0) else {
+        return Ok(None);
+    };
+    let ended = end_of(topic, number, last, failures).await?;
+    let (epoch, stable) = ended.ok_or(ErrorCode::OffsetOutOfRange)?;
+    let end = match epoch == topic.leader_epoch() {
+        // Of the current epoch is what is not visible yet as well.
+        true => stable.max(bounds.end),
+        false => stable,
+    };
+    let diverging = (end.0 < from).then(|| DivergingEpoch {
+        epoch: epoch.cast_signed(),
+        end_offset: end.0.cast_signed(),
+    });
+    Ok(diverging)
+}
+
+/// See [`Topic::epoch_end`].
+async fn end_of(
+    topic: &Topic,
+    number: PartitionId,
+    epoch: u32,
+    failures: &mut Failures,
+) -> Result<Option<(u32, Offset)>, ErrorCode> {
+    topic.epoch_end(number, epoch).await.map_err(|error| {
+        failures.add(format_args!("{}, partition {number}", topic.name()), &error);
+        code_of(&error)
+    })
+}
+
 /// Where the epochs asked for ended.
 pub(super) async fn answer(client: &Client, request: EpochsRequest) -> EpochsResponse {
+    let mut failures = Failures::new("ends of leader epochs were not found");
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = names::topic(client.broker(), &asked.topic);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in asked.partitions {
-            partitions.push(ended(topic.as_ref(), &partition).await);
+            partitions.push(ended(topic.as_ref(), &partition, &mut failures).await);
         }
         topics.push(EndedTopic {
             topic: asked.topic,
@@ -52,7 +103,11 @@ pub(super) async fn answer(client: &Client, request: EpochsRequest) -> EpochsRes
     }
 }
 
-async fn ended(topic: Option<&Arc<Topic>>, asked: &EpochPartition) -> EndedPartition {
+async fn ended(
+    topic: Option<&Arc<Topic>>,
+    asked: &EpochPartition,
+    failures: &mut Failures,
+) -> EndedPartition {
     let mut answer = EndedPartition {
         partition: asked.partition,
         ..Default::default()
@@ -69,16 +124,13 @@ async fn ended(topic: Option<&Arc<Topic>>, asked: &EpochPartition) -> EndedParti
     let Ok(epoch) = u32::try_from(asked.leader_epoch) else {
         return answer;
     };
-    match topic.epoch_end(number, epoch).await {
+    match end_of(topic, number, epoch, failures).await {
         Ok(Some((epoch, end))) => {
             answer.leader_epoch = epoch.cast_signed();
             answer.end_offset = end.0.cast_signed();
         }
         Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(%error, topic = %topic.name(), "a leader epoch's end was not found");
-            answer.error_code = code_of(&error).number();
-        }
+        Err(code) => answer.error_code = code.number(),
     }
     answer
 }

@@ -17,12 +17,15 @@ use standpipe_core::{
 };
 use tokio::time::Instant;
 
-use super::{batches, epochs, failure::code_of, names, service::Client};
+use super::{
+    batches, epochs, failure::code_of, failures::Failures, names, service::Client, settings,
+};
 use crate::codec::{
     api::fetch::{
         FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchedPartition, FetchedTopic,
     },
     error_code::ErrorCode,
+    records::Packing,
 };
 
 /// Octets of one answer, whatever the client would take: a client that does not read holds as much.
@@ -33,12 +36,15 @@ const ENTRIES: usize = 4096;
 /// The longest wait that a client is granted.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const READ_COMMITTED: i8 = 1;
+/// From then on clients are given what a topic compresses with zstd (KIP-110).
+const ZSTD: i16 = 10;
 /// Epochs of a fetch that names all its partitions (KIP-227): the last of a session, whatever the
 /// session's id, and the first of one, which may be answered without a session.
 const SESSIONLESS: RangeInclusive<i32> = -1..=0;
 
 /// One look at all partitions.
 struct Round {
+    version: i16,
     topics: Vec<FetchedTopic>,
     bytes: usize,
     failed: bool,
@@ -46,11 +52,15 @@ struct Round {
     is_cut: bool,
     /// What to wait for: partitions, and the end that was seen.
     ends: Vec<(Arc<Topic>, PartitionId, Offset)>,
+    /// Partitions that the store did not read.
+    unread: Failures,
+    /// Entries that readers do not get.
+    skipped: Failures,
 }
 
 /// Batches of the partitions asked for, as soon as there are as many octets as the client wants,
 /// or its time is over. There are no fetch sessions: each request names its partitions.
-pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchResponse {
+pub(super) async fn answer(client: &Client, request: &FetchRequest, version: i16) -> FetchResponse {
     if !SESSIONLESS.contains(&request.session_epoch) {
         return FetchResponse {
             error_code: ErrorCode::FetchSessionIdNotFound.number(),
@@ -60,9 +70,9 @@ pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchRespon
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
-    let enough = enough.min(most(&request));
+    let enough = enough.min(most(request));
     loop {
-        let round = look(&client, &request).await;
+        let round = look(client, request, version).await;
         let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
         if round.bytes >= enough || round.is_cut || round.failed || is_over {
             return FetchResponse {
@@ -70,7 +80,7 @@ pub(super) async fn answer(client: Client, request: FetchRequest) -> FetchRespon
                 ..Default::default()
             };
         }
-        wait_for_more(&client, round.ends, deadline).await;
+        wait_for_more(client, round.ends, deadline).await;
     }
 }
 
@@ -102,14 +112,17 @@ async fn wait_for_more(
     }
 }
 
-async fn look(client: &Client, request: &FetchRequest) -> Round {
+async fn look(client: &Client, request: &FetchRequest, version: i16) -> Round {
     let mut room = most(request);
     let mut round = Round {
+        version,
         topics: Vec::with_capacity(request.topics.len()),
         bytes: 0,
         failed: false,
         is_cut: false,
         ends: Vec::new(),
+        unread: Failures::grave("fetches failed"),
+        skipped: Failures::new("unconvertible: Kafka's readers skip it"),
     };
     let is_committed = request.isolation_level == READ_COMMITTED;
     for asked in &request.topics {
@@ -122,7 +135,7 @@ async fn look(client: &Client, request: &FetchRequest) -> Round {
             };
             let bytes = fetched.records.as_ref().map_or(0, Bytes::len);
             fetched.aborted_transactions = is_committed.then(Vec::new);
-            round.failed |= fetched.error_code != 0;
+            round.failed |= fetched.error_code != 0 || fetched.diverging_epoch.is_some();
             round.bytes += bytes;
             room = room.saturating_sub(bytes);
             partitions.push(fetched);
@@ -156,17 +169,22 @@ async fn read(
     let Ok(bounds) = topic.bounds(number) else {
         return refused(index, ErrorCode::UnknownTopicOrPartition);
     };
-    if let Err(code) = epochs::check(topic, wanted.current_leader_epoch) {
+    if let Err(code) = check(topic, wanted, round.version) {
         return refused(index, code);
+    }
+    match epochs::diverging(topic, number, wanted, bounds, &mut round.unread).await {
+        Ok(None) => {}
+        Ok(diverging_epoch) => {
+            return FetchedPartition {
+                diverging_epoch,
+                ..fetched(index, bounds, (Bytes::new(), bounds.stable))
+            };
+        }
+        Err(code) => return refused(index, code),
     }
     let from = match u64::try_from(wanted.fetch_offset) {
         Ok(from) if (bounds.start.0..=bounds.end.0).contains(&from) => Offset(from),
-        _ => {
-            let mut refused = refused(index, ErrorCode::OffsetOutOfRange);
-            refused.high_watermark = bounds.stable.0.cast_signed();
-            refused.log_start_offset = bounds.start.0.cast_signed();
-            return refused;
-        }
+        _ => return out_of_range(index, bounds),
     };
     round.ends.push((topic.clone(), number, bounds.stable));
     // What was appended and is not visible yet is waited for, as Kafka's is up to its end.
@@ -184,18 +202,28 @@ async fn read(
             topic,
             number,
             from..bounds.stable,
-            limit,
-            may_exceed,
+            (limit, may_exceed),
+            round,
         )
         .await
     };
     match records {
         Ok((records, end)) => {
             round.is_cut |= end < bounds.stable;
-            fetched(index, bounds, records)
+            fetched(index, bounds, (records, end))
         }
         Err(code) => refused(index, code),
     }
+}
+
+/// # Errors
+/// Why a client is not given what a topic has.
+fn check(topic: &Topic, wanted: &FetchPartition, version: i16) -> Result<(), ErrorCode> {
+    epochs::check(topic, wanted.current_leader_epoch)?;
+    if version < ZSTD && matches!(settings::packing(topic), Some(Packing::Zstd(_))) {
+        return Err(ErrorCode::UnsupportedCompressionType);
+    }
+    Ok(())
 }
 
 /// Batches from the one that covers the start on. One that is larger than the limit comes only
@@ -207,8 +235,8 @@ async fn read_records(
     topic: &Arc<Topic>,
     partition: PartitionId,
     range: Range<Offset>,
-    limit: ReadLimit,
-    may_exceed: bool,
+    (limit, may_exceed): (ReadLimit, bool),
+    round: &mut Round,
 ) -> Result<(Bytes, Offset), ErrorCode> {
     let entries = match topic.read(partition, range.start, limit).await {
         Ok(entries) => entries,
@@ -216,7 +244,10 @@ async fn read_records(
             return Err(ErrorCode::OffsetOutOfRange);
         }
         Err(error) => {
-            tracing::error!(%error, topic = %topic.name(), %partition, "a fetch failed");
+            let name = topic.name();
+            round
+                .unread
+                .add(format_args!("{name}, partition {partition}"), &error);
             return Err(code_of(&error));
         }
     };
@@ -232,14 +263,25 @@ async fn read_records(
         &entries,
         client.broker().codecs(),
         topic.name(),
+        &mut round.skipped,
         &mut records,
     );
     let end = entries.last().map_or(range.end, Entry::end_offset);
     Ok((records.freeze(), end))
 }
 
-fn fetched(index: i32, bounds: TopicBounds, records: Bytes) -> FetchedPartition {
-    let stable = bounds.stable.0.cast_signed();
+/// Records that end before `end`. More may have become visible between the look at the bounds and the
+/// read, and no record is at the high watermark or above.
+pub(super) fn fetched(
+    index: i32,
+    bounds: TopicBounds,
+    (records, end): (Bytes, Offset),
+) -> FetchedPartition {
+    let visible = match records.is_empty() {
+        true => bounds.stable,
+        false => bounds.stable.max(end),
+    };
+    let stable = visible.0.cast_signed();
     FetchedPartition {
         partition_index: index,
         high_watermark: stable,
@@ -247,6 +289,14 @@ fn fetched(index: i32, bounds: TopicBounds, records: Bytes) -> FetchedPartition 
         log_start_offset: bounds.start.0.cast_signed(),
         records: Some(records),
         ..Default::default()
+    }
+}
+
+fn out_of_range(index: i32, bounds: TopicBounds) -> FetchedPartition {
+    FetchedPartition {
+        high_watermark: bounds.stable.0.cast_signed(),
+        log_start_offset: bounds.start.0.cast_signed(),
+        ..refused(index, ErrorCode::OffsetOutOfRange)
     }
 }
 

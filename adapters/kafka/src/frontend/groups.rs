@@ -5,6 +5,7 @@ use standpipe_core::group::{Description, MemberDescription, State};
 use super::{
     distinct::distinct,
     failure::{code_of, refusal_code},
+    failures::Failures,
     operations,
     service::Client,
 };
@@ -70,9 +71,10 @@ pub(super) fn describe(client: &Client, request: DescribeGroupsRequest) -> Descr
 pub(super) async fn delete(client: &Client, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
     client.service.groups().remember_committed();
     let named = distinct(request.groups_names, String::clone);
+    let mut failures = Failures::new("groups could not be deleted");
     let mut results = Vec::with_capacity(named.len());
     for group_id in named {
-        let error_code = delete_one(client, &group_id).await.number();
+        let error_code = delete_one(client, &group_id, &mut failures).await.number();
         results.push(DeletedGroup {
             group_id,
             error_code,
@@ -84,12 +86,12 @@ pub(super) async fn delete(client: &Client, request: DeleteGroupsRequest) -> Del
     }
 }
 
-async fn delete_one(client: &Client, group: &str) -> ErrorCode {
+async fn delete_one(client: &Client, group: &str, failures: &mut Failures) -> ErrorCode {
     match client.service.groups().delete(group).await {
         Ok(Ok(())) => ErrorCode::None,
         Ok(Err(refusal)) => refusal_code(&refusal),
         Err(error) => {
-            tracing::warn!(%error, %group, "a group could not be deleted");
+            failures.add(group, &error);
             code_of(&error)
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use standpipe_core::{
     Result,
-    broker::{Broker, Topic},
+    broker::Topic,
     id::{Millis, PartitionId},
 };
 
@@ -12,6 +12,7 @@ use super::{
     by_time::{Found, Times},
     epochs,
     failure::code_of,
+    failures::Failures,
     names,
     service::Client,
     visible,
@@ -28,6 +29,14 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+/// Times that are none, and the version from which on they can be asked for.
+const SPECIAL: [(i64, i16); 5] = [
+    (LATEST, 0),
+    (EARLIEST, 0),
+    (MAX_TIMESTAMP, 7),
+    (EARLIEST_LOCAL, 8),
+    (LATEST_TIERED, 9),
+];
 
 /// The offsets asked for. The latest, and those by time, count what was answered before: with
 /// `acks=1` that may come before the sync that makes it visible.
@@ -36,14 +45,15 @@ pub(super) async fn answer(
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
-    let broker = client.broker();
-    visible::settled(with_what_is_new(broker, &request)).await;
+    visible::settled(with_what_is_new(client, &request)).await;
+    let mut failures = Failures::new("offsets could not be listed");
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
-        let topic = names::topic(broker, &asked.name);
+        let topic = names::topic(client.broker(), &asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in asked.partitions {
-            partitions.push(list(broker, topic.as_ref(), &partition, version).await);
+            let topic = topic.as_ref();
+            partitions.push(list(client, topic, &partition, version, &mut failures).await);
         }
         topics.push(ListedTopic {
             name: asked.name,
@@ -58,12 +68,12 @@ pub(super) async fn answer(
 
 /// The partitions of whose end something is asked: all but those whose start is.
 fn with_what_is_new(
-    broker: &Broker,
+    client: &Client,
     request: &ListOffsetsRequest,
 ) -> Vec<(Arc<Topic>, PartitionId)> {
     let mut partitions = Vec::new();
     for asked in &request.topics {
-        let Some(topic) = names::topic(broker, &asked.name) else {
+        let Some(topic) = names::topic(client.broker(), &asked.name) else {
             continue;
         };
         let of_their_start = [EARLIEST, EARLIEST_LOCAL, LATEST_TIERED];
@@ -78,10 +88,11 @@ fn with_what_is_new(
 }
 
 async fn list(
-    broker: &Broker,
+    client: &Client,
     topic: Option<&Arc<Topic>>,
     asked: &ListPartition,
     version: i16,
+    failures: &mut Failures,
 ) -> ListedPartition {
     let mut listed = ListedPartition {
         partition_index: asked.partition_index,
@@ -92,15 +103,15 @@ async fn list(
         listed.error_code = ErrorCode::UnknownTopicOrPartition.number();
         return listed;
     };
-    let allowed = match asked.timestamp {
-        unknown if unknown < LATEST_TIERED => Err(ErrorCode::UnsupportedVersion),
-        _ => epochs::check(topic, asked.current_leader_epoch),
+    let allowed = match is_known(asked.timestamp, version) {
+        true => epochs::check(topic, asked.current_leader_epoch),
+        false => Err(ErrorCode::UnsupportedVersion),
     };
     if let Err(code) = allowed {
         listed.error_code = code.number();
         return listed;
     }
-    match find(broker, topic, number, asked.timestamp).await {
+    match find(client, topic, number, asked.timestamp).await {
         Ok(Some((offset, time, epoch))) => {
             listed.offset = offset.0.cast_signed();
             listed.leader_epoch = epoch.cast_signed();
@@ -111,22 +122,28 @@ async fn list(
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(%error, topic = %topic.name(), "offsets could not be listed");
+            failures.add(format_args!("{}, partition {number}", topic.name()), &error);
             listed.error_code = code_of(&error).number();
         }
     }
     listed
 }
 
+fn is_known(timestamp: i64, version: i16) -> bool {
+    let mut special = SPECIAL.into_iter();
+    timestamp >= 0 || special.any(|(one, first)| one == timestamp && version >= first)
+}
+
 async fn find(
-    broker: &Broker,
+    client: &Client,
     topic: &Arc<Topic>,
     partition: PartitionId,
     timestamp: i64,
 ) -> Result<Option<Found>> {
     let bounds = topic.bounds(partition)?;
     let times = Times {
-        codecs: broker.codecs(),
+        workers: client.service.workers(),
+        codecs: client.broker().codecs(),
         topic,
         partition,
         bounds,

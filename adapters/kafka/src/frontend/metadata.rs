@@ -6,9 +6,11 @@ use standpipe_core::{ErrorKind, broker::Topic};
 
 use super::{
     AutoCreate,
+    collisions::Collisions,
     distinct::distinct,
     epochs,
     failure::code_of,
+    failures::Failures,
     names, operations,
     service::{Client, NAMESPACE, NODE},
     topics,
@@ -43,9 +45,11 @@ pub(super) async fn answer(
         Some(asked) => {
             // One that has a name is looked up by that, whatever its id.
             let asked = distinct(asked, |one| one.name.clone().ok_or(one.topic_id));
+            let mut failures = Failures::new("topics could not be created");
+            let mut creating = may_create.then(|| collisions(client, &asked));
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {
-                topics.push(find(client, one, may_create, version).await);
+                topics.push(find(client, one, &mut creating, version, &mut failures).await);
             }
             topics
         }
@@ -65,7 +69,22 @@ pub(super) async fn answer(
     }
 }
 
-async fn find(client: &Client, asked: TopicAsked, may_create: bool, version: i16) -> TopicMetadata {
+/// What is in the way of the topics that are to come into being.
+fn collisions(client: &Client, asked: &[TopicAsked]) -> Collisions {
+    let broker = client.broker();
+    let named = asked.iter().filter_map(|one| one.name.as_deref());
+    let missing = named.filter(|name| broker.topic(NAMESPACE, name).is_none());
+    Collisions::among(broker, missing)
+}
+
+/// A topic, which comes into being where it is missing and `creating` says what is in the way of that.
+async fn find(
+    client: &Client,
+    asked: TopicAsked,
+    creating: &mut Option<Collisions>,
+    version: i16,
+    failures: &mut Failures,
+) -> TopicMetadata {
     let missing = |code: ErrorCode, name: Option<String>| TopicMetadata {
         error_code: code.number(),
         topic_id: asked.topic_id,
@@ -86,13 +105,19 @@ async fn find(client: &Client, asked: TopicAsked, may_create: bool, version: i16
         return described(&topic);
     }
     let is_hidden = client.broker().topic(NAMESPACE, &name).is_some();
-    if !may_create || is_hidden {
+    let Some(collisions) = creating.as_mut().filter(|_| !is_hidden) else {
         return missing(ErrorCode::UnknownTopicOrPartition, Some(name));
+    };
+    if collisions.with(&name).is_some() {
+        return missing(ErrorCode::InvalidTopic, Some(name));
     }
     match topics::ensure(client, &name).await {
-        Ok(topic) => described(&topic),
+        Ok(topic) => {
+            collisions.add(topic.name());
+            described(&topic)
+        }
         Err(error) => {
-            tracing::warn!(%error, topic = %name, "a topic could not be created");
+            failures.add(&name, &error);
             let code = match error.kind() {
                 ErrorKind::TooLarge => ErrorCode::PolicyViolation,
                 _ => code_of(&error),
@@ -114,6 +139,7 @@ fn described(topic: &Arc<Topic>) -> TopicMetadata {
     TopicMetadata {
         name: Some(topic.name().to_string()),
         topic_id: topic.id().0,
+        is_internal: names::is_internal(topic.name()),
         partitions: (0..topic.partition_count()).map(partition).collect(),
         ..Default::default()
     }

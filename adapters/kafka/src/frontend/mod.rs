@@ -6,9 +6,11 @@
 //! `fetch` → `batches`.
 
 mod alter_configs;
+mod backlog;
 mod batches;
 mod by_time;
 mod cluster;
+mod collisions;
 mod config_resources;
 mod configs;
 mod connection;
@@ -18,6 +20,7 @@ mod dispatch;
 mod distinct;
 mod epochs;
 mod failure;
+mod failures;
 mod fetch;
 mod groups;
 mod inbox;
@@ -31,6 +34,7 @@ mod offset_delete;
 mod offsets;
 mod operations;
 mod options;
+mod outlet;
 mod pages;
 mod partitions;
 mod prepare;
@@ -51,14 +55,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use standpipe_core::{Result, broker::Broker, frontend::Frontend};
-use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use options::{AutoCreate, KafkaOptions};
 use service::Service;
 
-/// Connections at once; further ones wait to be accepted.
-const CONNECTIONS: usize = 16_384;
 /// How long accepting rests after it failed, which is when file descriptors ran out.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -103,20 +105,23 @@ impl Frontend for KafkaFrontend {
         broker: Broker,
         shutdown: CancellationToken,
     ) -> Result<()> {
+        // Further ones wait to be accepted.
+        let places = Arc::new(Semaphore::new(broker.limits().connections));
         let service = Arc::new(Service::open(broker, (*self).clone()).await?);
-        let tasks = TaskTracker::new();
-        let timers = tokio::spawn(service.groups().clone().run());
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        // Both end with this future, however that ends: neither keeps an old broker in memory.
+        let _timers = AbortOnDropHandle::new(tokio::spawn(service.groups().clone().run()));
+        let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&listener, &places) => accepted,
+                Some(_) = connections.join_next() => continue,
                 () = shutdown.cancelled() => break,
             };
             match accepted {
                 Ok((socket, peer, place)) => {
                     let serving =
                         connection::serve(socket, peer, service.clone(), shutdown.child_token());
-                    tasks.spawn(async move {
+                    connections.spawn(async move {
                         serving.await;
                         drop(place);
                     });
@@ -127,9 +132,7 @@ impl Frontend for KafkaFrontend {
                 }
             }
         }
-        tasks.close();
-        tasks.wait().await;
-        timers.abort();
+        while connections.join_next().await.is_some() {}
         Ok(())
     }
 }

@@ -11,6 +11,9 @@ use uuid::Uuid;
 use super::service::NAMESPACE;
 
 const NAME_LIMIT: usize = 249;
+/// Kafka's brokers keep their own state in topics of these names; clients pass over them where they
+/// take all topics.
+const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 /// Whether Kafka allows a topic to be called so (`org.apache.kafka.common.internals.Topic`).
 pub(super) fn is_legal(name: &str) -> bool {
@@ -19,6 +22,11 @@ pub(super) fn is_legal(name: &str) -> bool {
         && name != "."
         && name != ".."
         && name.bytes().all(is_allowed)
+}
+
+/// Whether a topic of that name is a broker's own at Kafka.
+pub(super) fn is_internal(name: &str) -> bool {
+    INTERNAL.contains(&name)
 }
 
 /// Says what is wrong with a name.

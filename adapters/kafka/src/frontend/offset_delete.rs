@@ -1,6 +1,6 @@
 //! OffsetDelete: takes back what a group has committed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -28,6 +28,9 @@ pub(super) async fn answer(client: &Client, request: OffsetDeleteRequest) -> Off
         error_code: code.number(),
         ..Default::default()
     };
+    if request.group_id.is_empty() {
+        return refused(ErrorCode::InvalidGroupId);
+    }
     client.service.groups().remember_committed();
     let Some(group) = client.service.groups().describe(&request.group_id) else {
         return refused(ErrorCode::GroupIdNotFound);
@@ -35,7 +38,7 @@ pub(super) async fn answer(client: &Client, request: OffsetDeleteRequest) -> Off
     let Some(in_use) = in_use(&group) else {
         return refused(ErrorCode::NonEmptyGroup);
     };
-    let mut partitions = Vec::new();
+    let mut partitions = BTreeSet::new();
     let topics = request.topics.into_iter().map(|topic| {
         let found = names::topic(client.broker(), &topic.name);
         let count = found.map_or(0, |found| found.partition_count());
@@ -47,7 +50,7 @@ pub(super) async fn answer(client: &Client, request: OffsetDeleteRequest) -> Off
             } else if in_use.holds(&topic.name) {
                 ErrorCode::GroupSubscribedToTopic
             } else {
-                partitions.push((topic.name.clone(), PartitionId(number)));
+                partitions.insert((topic.name.clone(), PartitionId(number)));
                 ErrorCode::None
             };
             CommittedPartition {
@@ -61,6 +64,7 @@ pub(super) async fn answer(client: &Client, request: OffsetDeleteRequest) -> Off
         }
     });
     let topics = topics.collect();
+    let partitions: Vec<_> = partitions.into_iter().collect();
     let broker = client.broker();
     let deleted = broker.delete_group_offsets(NAMESPACE, &request.group_id, &partitions);
     match deleted.await {

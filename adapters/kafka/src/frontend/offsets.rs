@@ -49,7 +49,7 @@ pub(super) async fn commit(client: &Client, request: OffsetCommitRequest) -> Off
         .collect();
     let refused = match client.service.groups().check_commit(&who) {
         Err(refusal) => refusal_code(&refusal),
-        Ok(()) => store(client, &request.group_id, &named).await,
+        Ok(()) => store(client, &request.group_id, named).await,
     };
     if refused != ErrorCode::None {
         let all = checked.iter_mut().flat_map(|(_, partitions)| partitions);
@@ -74,24 +74,27 @@ fn committed((partition_index, code): (i32, ErrorCode)) -> CommittedPartition {
     }
 }
 
-/// What a request commits.
-#[derive(Default)]
-struct Named {
-    offsets: Vec<GroupOffset>,
-    /// A negative offset is none: to every client it is as if nothing had been committed, and kafkajs
-    /// commits one to begin where it does by default.
-    none: Vec<(String, PartitionId)>,
-}
+/// What a request commits; of a partition that it names again, what it says last, as Kafka does. A
+/// negative offset is none: to every client it is as if nothing had been committed, and kafkajs commits
+/// one to begin where it does by default.
+type Named = BTreeMap<(String, PartitionId), Option<GroupOffset>>;
 
-async fn store(client: &Client, group: &str, named: &Named) -> ErrorCode {
+async fn store(client: &Client, group: &str, named: Named) -> ErrorCode {
     let broker = client.broker();
+    let (mut offsets, mut none) = (Vec::new(), Vec::new());
+    for (place, offset) in named {
+        match offset {
+            Some(offset) => offsets.push(offset),
+            None => none.push(place),
+        }
+    }
     let stored = async {
-        if !named.offsets.is_empty() {
-            let committed = broker.group_commit(NAMESPACE, group, &named.offsets);
+        if !offsets.is_empty() {
+            let committed = broker.group_commit(NAMESPACE, group, &offsets);
             committed.await?.wait().await?;
         }
-        if !named.none.is_empty() {
-            let taken_back = broker.delete_group_offsets(NAMESPACE, group, &named.none);
+        if !none.is_empty() {
+            let taken_back = broker.delete_group_offsets(NAMESPACE, group, &none);
             taken_back.await?;
         }
         Ok::<_, Error>(())
@@ -104,7 +107,9 @@ async fn store(client: &Client, group: &str, named: &Named) -> ErrorCode {
                 ErrorKind::NotFound => ErrorCode::UnknownTopicOrPartition,
                 // The name is that of a queue or another subscription that leases.
                 ErrorKind::Conflict => ErrorCode::InvalidGroupId,
-                ErrorKind::Denied | ErrorKind::TooLarge => code_of(&error),
+                // No more groups fit on a topic: clients take it for nothing that passes.
+                ErrorKind::TooLarge => ErrorCode::InvalidCommitOffsetSize,
+                ErrorKind::Denied => code_of(&error),
                 _ => ErrorCode::CoordinatorNotAvailable,
             }
         }
@@ -129,16 +134,15 @@ fn check(
     if metadata.len() > METADATA_LIMIT {
         return (index, ErrorCode::OffsetMetadataTooLarge);
     }
-    match u64::try_from(asked.committed_offset) {
-        Ok(offset) => named.offsets.push(GroupOffset {
-            topic: topic.to_owned(),
-            partition,
-            offset: Offset(offset),
-            leader_epoch: asked.committed_leader_epoch,
-            metadata: metadata.into(),
-        }),
-        Err(_) => named.none.push((topic.to_owned(), partition)),
-    }
+    let offset = u64::try_from(asked.committed_offset).ok();
+    let offset = offset.map(|offset| GroupOffset {
+        topic: topic.to_owned(),
+        partition,
+        offset: Offset(offset),
+        leader_epoch: asked.committed_leader_epoch,
+        metadata: metadata.into(),
+    });
+    named.insert((topic.to_owned(), partition), offset);
     (index, ErrorCode::None)
 }
 

@@ -76,6 +76,7 @@ fn part(topic: &Topic, partitions: impl Iterator<Item = u32>) -> TopicPage {
     TopicPage {
         name: Some(topic.name().to_string()),
         topic_id: topic.id().0,
+        is_internal: names::is_internal(topic.name()),
         partitions: partitions.map(|index| place(topic, index)).collect(),
         topic_authorized_operations: operations::ON_TOPIC,
         ..Default::default()

@@ -1,5 +1,7 @@
 //! CreatePartitions.
 
+use standpipe_core::ErrorKind;
+
 use super::{
     failure::{Failure, code_of},
     names,
@@ -60,5 +62,11 @@ async fn grow(client: &Client, asked: &GrowTopic, validate_only: bool) -> Result
         return Ok(());
     }
     let grown = broker.grow_topic(NAMESPACE, name, count).await;
-    grown.map_err(|error| (code_of(&error), error.to_string()))
+    grown.map_err(|error| {
+        let code = match error.kind() {
+            ErrorKind::TooLarge => ErrorCode::PolicyViolation,
+            _ => code_of(&error),
+        };
+        (code, error.to_string())
+    })
 }

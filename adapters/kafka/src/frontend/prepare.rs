@@ -6,7 +6,7 @@ use standpipe_core::{broker::Topic, entry::Draft};
 use super::{
     failure::{Failure, batch_failure},
     settings,
-    workers::Workers,
+    workers::{Workers, is_heavy},
 };
 use crate::codec::{
     api::produce::RecordError,
@@ -14,10 +14,10 @@ use crate::codec::{
     records::{Packing, Survey, check, repack, split},
 };
 
-/// Batches up to this size are read where their request is; larger ones hold up nobody else.
-const AT_ONCE: usize = 256 << 10;
 /// Records that an answer names at most, of those that were refused.
-const NAMED: usize = 4096;
+pub(super) const NAMED: usize = 4096;
+/// Octets that a record counts which is named.
+const NAME: usize = 128;
 
 /// What is appended of a batch.
 #[derive(Debug)]
@@ -33,6 +33,20 @@ pub(super) struct Prepared {
 pub(super) struct Refused {
     pub(super) failure: Failure,
     pub(super) records: Vec<RecordError>,
+}
+
+impl Refused {
+    /// Names no more records than there is room for, which is less from then on.
+    pub(super) fn name_at_most(&mut self, room: &mut usize) {
+        self.records.truncate(*room);
+        *room -= self.records.len();
+    }
+
+    /// About as many octets as it holds beside itself.
+    pub(super) fn octets(&self) -> usize {
+        let (_, message) = &self.failure;
+        message.len() + self.records.len() * NAME
+    }
 }
 
 impl From<Failure> for Refused {
@@ -65,7 +79,7 @@ pub(super) async fn prepare(
         (None, Some(packing)) => Kept::Packed(packing),
         (None, None) => Kept::AsProduced,
     };
-    if draft.body.len() <= AT_ONCE && !matches!(kept, Kept::Packed(_)) {
+    if !is_heavy(&draft.body) && !matches!(kept, Kept::Packed(_)) {
         return bring(draft, kept);
     }
     let working = workers.run(move || bring(draft, kept));

@@ -13,7 +13,7 @@ use super::{
     dispatch::{Answer, later},
     failure::{Failure, append_failure, failure_of},
     names,
-    prepare::{Refused, prepare},
+    prepare::{NAMED, Refused, prepare},
     service::Client,
 };
 use crate::codec::{
@@ -23,10 +23,13 @@ use crate::codec::{
     },
     error_code::ErrorCode,
     header::RequestHeader,
+    records::is_zstd,
 };
 
 /// The first version that carries batches of magic 2.
 const BATCHES: i16 = 3;
+/// The first version whose batches may be compressed with zstd (KIP-110).
+const ZSTD: i16 = 7;
 /// How long a confirm is waited for at least, whatever the client says.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -44,21 +47,30 @@ pub(super) async fn begin(
 ) -> Result<Answer, Malformed> {
     let refused = refusal(&header, &request);
     let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let mut nameable = NAMED;
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let index = partition.index;
-            let placed = match &refused {
+            let mut placed: Placed = match &refused {
                 Some(failure) => Err(failure.clone().into()),
-                None => append(client, &topic.name, partition, request.acks).await,
+                None => match check_compression(header.version, &partition) {
+                    Ok(()) => append(client, &topic.name, partition, request.acks).await,
+                    Err(failure) => Err(failure.into()),
+                },
             };
+            if let Err(refused) = &mut placed {
+                refused.name_at_most(&mut nameable);
+            }
             partitions.push((index, placed));
         }
         topics.push((topic.name, partitions));
     }
     if request.acks != 0 {
-        return Ok(later(header, confirmed(topics, wait.max(SHORTEST_WAIT))));
+        let held: usize = topics.iter().map(|(_, partitions)| held(partitions)).sum();
+        let confirmed = confirmed(topics, wait.max(SHORTEST_WAIT));
+        return Ok(later(header, held, confirmed));
     }
     let all = topics.into_iter().flat_map(|(_, partitions)| partitions);
     let failure = all.filter_map(|(_, placed)| placed.err()).next();
@@ -66,6 +78,14 @@ pub(super) async fn begin(
         let (code, message) = refused.failure;
         Err(Malformed(format!("{code:?} without acks: {message}")))
     })
+}
+
+/// Octets that a topic's outcomes hold until they are told.
+fn held(placed: &[(i32, Placed)]) -> usize {
+    let refused = placed
+        .iter()
+        .filter_map(|(_, placed)| placed.as_ref().err());
+    size_of_val(placed) + refused.map(Refused::octets).sum::<usize>()
 }
 
 /// Why nothing of a request is appended.
@@ -81,6 +101,15 @@ fn refusal(header: &RequestHeader, request: &ProduceRequest) -> Option<Failure> 
     let code = ErrorCode::TransactionalIdAuthorizationFailed;
     let is_transactional = request.transactional_id.is_some();
     is_transactional.then(|| (code, "transactions are not implemented".into()))
+}
+
+fn check_compression(version: i16, partition: &PartitionProduce) -> Result<(), Failure> {
+    let records = partition.records.as_ref();
+    if version >= ZSTD || !records.is_some_and(|records| is_zstd(records)) {
+        return Ok(());
+    }
+    let message = format!("zstd in Produce version {version}; use version {ZSTD} or later");
+    Err((ErrorCode::UnsupportedCompressionType, message))
 }
 
 async fn append(client: &Client, topic: &str, partition: PartitionProduce, acks: i16) -> Placed {

@@ -9,7 +9,10 @@ use standpipe_core::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake, workers::Workers};
+use super::{
+    KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake, outlet::Outlet,
+    workers::Workers,
+};
 use crate::codec::api::metadata::BrokerNode;
 
 /// The number of the only broker.
@@ -25,6 +28,7 @@ pub(super) struct Service {
     cluster_id: String,
     settings: KafkaFrontend,
     intake: Intake,
+    outlet: Outlet,
     workers: Workers,
 }
 
@@ -43,6 +47,7 @@ impl Service {
             cluster_id,
             settings,
             intake: Intake::default(),
+            outlet: Outlet::default(),
             workers: Workers::default(),
         })
     }
@@ -70,6 +75,11 @@ impl Service {
     /// Room for requests that are being received.
     pub(super) fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// Room for answers that are not written yet.
+    pub(super) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// Who does what would hold up other connections.

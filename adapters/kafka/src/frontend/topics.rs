@@ -9,6 +9,7 @@ use standpipe_core::{
 use uuid::Uuid;
 
 use super::{
+    collisions::Collisions,
     failure::{Failure, code_of},
     names,
     service::{Client, NAMESPACE, NODE},
@@ -48,13 +49,15 @@ pub(super) async fn create(client: &Client, request: CreateTopicsRequest) -> Cre
     let mut seen = HashSet::new();
     let names = request.topics.iter().map(|topic| topic.name.clone());
     let repeated: HashSet<String> = names.filter(|name| !seen.insert(name.clone())).collect();
+    let named = request.topics.iter().map(|topic| topic.name.as_str());
+    let mut collisions = Collisions::among(client.broker(), named);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let created = if repeated.contains(&topic.name) {
             let message = format!("`{}` stands more than once in the request", topic.name);
             Err((ErrorCode::InvalidRequest, message))
         } else {
-            create_one(client, &topic, request.validate_only).await
+            create_one(client, &topic, &mut collisions, request.validate_only).await
         };
         topics.push(created.unwrap_or_else(|(code, message)| CreatedTopic {
             name: topic.name,
@@ -70,22 +73,33 @@ pub(super) async fn create(client: &Client, request: CreateTopicsRequest) -> Cre
     }
 }
 
+/// That a topic exists is told before what is wrong with the request otherwise: who makes sure that it
+/// is there need not know how it was made.
 async fn create_one(
     client: &Client,
     asked: &CreatableTopic,
+    collisions: &mut Collisions,
     validate_only: bool,
 ) -> Result<CreatedTopic, Failure> {
     let (broker, name) = (client.broker(), &asked.name);
-    let spec = spec_of(client, asked)?;
     let exists = || {
         (
             ErrorCode::TopicAlreadyExists,
             format!("topic `{name}` exists"),
         )
     };
+    if !names::is_legal(name) {
+        return Err((ErrorCode::InvalidTopic, names::illegal(name)));
+    }
     if broker.topic(NAMESPACE, name).is_some() {
         return Err(exists());
     }
+    if let Some(other) = collisions.with(name) {
+        let message =
+            format!("`{name}` is like topic `{other}`: names must differ in more than `.` and `_`");
+        return Err((ErrorCode::InvalidTopic, message));
+    }
+    let spec = spec_of(client, asked)?;
     let topic_id = if validate_only {
         Uuid::nil()
     } else {
@@ -96,6 +110,7 @@ async fn create_one(
             ErrorKind::TooLarge => (ErrorCode::PolicyViolation, error.to_string()),
             _ => (code_of(&error), error.to_string()),
         })?;
+        collisions.add(topic.name());
         topic.id().0
     };
     let settings = settings::of_topic(&spec, broker.limits()).into_iter();
@@ -122,11 +137,8 @@ async fn create_one(
 
 /// What is asked for as the core has it.
 fn spec_of(client: &Client, asked: &CreatableTopic) -> Result<TopicSpec, Failure> {
-    let (limits, name) = (client.broker().limits(), &asked.name);
-    if !names::is_legal(name) {
-        return Err((ErrorCode::InvalidTopic, names::illegal(name)));
-    }
-    let mut spec = TopicSpec::new(NAMESPACE, name);
+    let limits = client.broker().limits();
+    let mut spec = TopicSpec::new(NAMESPACE, &asked.name);
     let default = client.service.options().num_partitions.get();
     spec.partitions = partitions_of(asked, default, limits.partitions)?;
     if !matches!(asked.replication_factor, -1 | 1) {

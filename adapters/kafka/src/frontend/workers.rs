@@ -7,6 +7,16 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
+use crate::codec::records::is_compressed;
+
+/// Batches up to this size are read where they are; larger ones hold up nobody else.
+const AT_ONCE: usize = 256 << 10;
+
+/// Whether reading a batch is for the workers: it is large, or what comes out of it may be.
+pub(super) fn is_heavy(batch: &[u8]) -> bool {
+    batch.len() > AT_ONCE || is_compressed(batch)
+}
+
 /// As much work at once as there are processors: what a batch decompresses to is held meanwhile.
 #[derive(Debug)]
 pub(super) struct Workers(Arc<Semaphore>);

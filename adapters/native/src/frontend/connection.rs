@@ -25,7 +25,10 @@ use tokio::{
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
 use super::writer::{Outlets, outlets, write};
-use crate::codec::{ClientFrame, Framing, ServerFrame, VERSION};
+use crate::{
+    client::keep_alive::keep_alive,
+    codec::{ClientFrame, Framing, ServerFrame, VERSION},
+};
 
 /// From accept to hello.
 const HELLO_DEADLINE: Duration = Duration::from_secs(10);
@@ -52,6 +55,7 @@ pub(super) async fn serve(stream: TcpStream, around: Around) -> Result<()> {
         shutdown,
     } = around;
     stream.set_nodelay(true).map_err(|error| broken(&error))?;
+    keep_alive(&stream).map_err(|error| broken(&error))?;
     let (reader, mut sender) = stream.into_split();
     let mut frames = FramedRead::new(reader, Framing::bounded(HELLO_LIMIT));
     let hello = tokio::time::timeout(HELLO_DEADLINE, greet(&mut frames, &mut sender, &broker));

@@ -79,18 +79,32 @@ fn commits_from_outside_make_no_more_groups_known_than_may_be() {
         groups: 1,
         ..Options::default()
     });
-    assert_eq!(commit_outside(&mut client, "g"), Ok(()));
-    client.coordinator.remember(&"g".into(), client.now);
-    let results = ["g", "h", ""].map(|group| commit_outside(&mut client, group));
+    client.joined(join_of(""));
+    client.coordinator.remember(&"h".into(), client.now);
+    let results = ["h", "i", ""].map(|group| commit_outside(&mut client, group));
     let full = Err(Refusal::TooManyGroups);
-    let nameless = Err(Refusal::InvalidGroupId);
-    assert_eq!(results, [Ok(()), full, nameless]);
+    assert_eq!(results, [Ok(()), full.clone(), full]);
+}
+
+/// Kafka takes them for clients of old that have no name of a group and commit.
+#[test]
+fn offsets_are_committed_under_the_empty_name_from_outside_alone() {
+    let mut client = client();
+    assert_eq!(commit_outside(&mut client, ""), Ok(()));
+    assert_eq!(client.coordinator.list().len(), 1);
+    let inside = Membership {
+        group: "".into(),
+        ..member("m", 1)
+    };
+    let refused = client.coordinator.check_commit(&inside, client.now);
+    assert_eq!(refused, Err(Refusal::UnknownMember));
+    assert_eq!(client.coordinator.delete(""), Ok(()));
 }
 
 #[test]
 fn at_the_limit_the_longest_empty_group_without_offsets_goes_for_a_new_one() {
     let mut client = Client::new(Options {
-        groups: 3,
+        groups: 2,
         ..Options::default()
     });
     client.coordinator.remember(&"kept".into(), client.now);
@@ -104,10 +118,12 @@ fn at_the_limit_the_longest_empty_group_without_offsets_goes_for_a_new_one() {
     assert_eq!(names, ["a", "g", "kept"]);
     assert_eq!(client.coordinator.take_forgotten(), [Arc::<str>::from("b")]);
     client.coordinator.remember(&"a".into(), client.now);
-    let caller = client.join(Join {
-        group: "c".into(),
+    let named = |group: &str| Join {
+        group: group.into(),
         ..join_of("")
-    });
+    };
+    client.joined(named("c"));
+    let caller = client.join(named("d"));
     assert_eq!(client.joins[&caller], Err(Refusal::TooManyGroups));
     assert!(client.coordinator.take_forgotten().is_empty());
 }

@@ -32,6 +32,50 @@ fn limits_hold_for_timeouts_members_groups_and_octets() {
 }
 
 #[test]
+fn groups_that_are_remembered_for_their_offsets_alone_take_no_room() {
+    let mut client = Client::new(Options {
+        groups: 1,
+        ..Options::default()
+    });
+    for stored in ["a", "b"] {
+        client.coordinator.remember(&stored.into(), client.now);
+    }
+    let one = client.joined(join_of("")).member_id;
+    let refused = client.join(Join {
+        group: "a".into(),
+        ..join_of("")
+    });
+    let full = Err(Refusal::TooManyGroups);
+    assert_eq!(client.joins[&refused], full, "it would have members");
+    client.coordinator.remember(&"g".into(), client.now);
+    client.leave(&one).unwrap();
+    client.joined(Join {
+        group: "a".into(),
+        ..join_of("")
+    });
+    let again = client.join(join_of(""));
+    assert_eq!(client.joins[&again], Err(Refusal::TooManyGroups));
+}
+
+#[test]
+fn an_id_that_was_handed_out_makes_its_group_count() {
+    let mut client = Client::new(Options {
+        groups: 1,
+        ..Options::default()
+    });
+    client.coordinator.remember(&"g".into(), client.now);
+    asked_id(&mut client);
+    let other = Join {
+        group: "h".into(),
+        ..join_of("")
+    };
+    let refused = client.join(other.clone());
+    assert_eq!(client.joins[&refused], Err(Refusal::TooManyGroups));
+    client.pass(SESSION);
+    client.joined(other);
+}
+
+#[test]
 fn a_member_supports_as_many_protocols_as_the_limit_and_no_more() {
     let limit = Options::default().protocols;
     let mut client = client();
@@ -178,16 +222,24 @@ fn who_is_in_a_full_group_may_join_again() {
 }
 
 #[test]
-fn a_group_without_a_name_is_refused_by_that() {
+fn a_group_without_a_name_is_refused_by_that_whether_it_has_offsets_or_not() {
     let mut client = client();
     let nameless = Membership {
         group: "".into(),
         ..member("m", 1)
     };
-    let beat = client.coordinator.heartbeat(&nameless, client.now);
-    assert_eq!(beat, Err(Refusal::InvalidGroupId));
-    let sync = client.sync(nameless, &[]);
-    assert_eq!(client.syncs[&sync], Err(Refusal::InvalidGroupId));
+    for _ in 0..2 {
+        let beat = client.coordinator.heartbeat(&nameless, client.now);
+        assert_eq!(beat, Err(Refusal::InvalidGroupId));
+        let sync = client.sync(nameless.clone(), &[]);
+        assert_eq!(client.syncs[&sync], Err(Refusal::InvalidGroupId));
+        let join = client.join(Join {
+            group: "".into(),
+            ..join_of("")
+        });
+        assert_eq!(client.joins[&join], Err(Refusal::InvalidGroupId));
+        client.coordinator.remember(&"".into(), client.now);
+    }
 }
 
 #[test]

@@ -69,6 +69,13 @@ message! {
         aborted_transactions: Option<Vec<AbortedTransaction>>, 4..;
         preferred_read_replica: i32 = -1, 11..;
         records: Option<Bytes>, 0..;
+        @0 diverging_epoch: DivergingEpoch;
+    }
+
+    /// Where the log that was read and this one part: the end of the last epoch that both may have.
+    DivergingEpoch {
+        epoch: i32 = -1, 12..;
+        end_offset: i64 = -1, 12..;
     }
 
     /// A transaction to be skipped.

@@ -83,4 +83,26 @@ impl ApiKey {
     pub(crate) fn number(self) -> i16 {
         self as i16
     }
+
+    /// Whether it may be answered a second time: it changes nothing that is not as it asks then.
+    pub(crate) fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::Fetch
+                | Self::ListOffsets
+                | Self::Metadata
+                | Self::OffsetFetch
+                | Self::FindCoordinator
+                | Self::DescribeGroups
+                | Self::ListGroups
+                | Self::OffsetForLeaderEpoch
+                | Self::DescribeConfigs
+                | Self::DescribeLogDirs
+                | Self::ListPartitionReassignments
+                | Self::DescribeCluster
+                | Self::DescribeProducers
+                | Self::ListConfigResources
+                | Self::DescribeTopicPartitions
+        )
+    }
 }

@@ -21,6 +21,8 @@
 use bytes::Buf;
 use standpipe_core::id::Millis;
 
+use super::compression::Compression;
+
 /// Octets before the records.
 pub(super) const LENGTH: usize = 61;
 /// Octets before those that the length counts.
@@ -38,6 +40,19 @@ const CONTROL: i16 = 0x20;
 
 /// No timestamp.
 pub(super) const NO_TIMESTAMP: i64 = -1;
+
+/// Whether a batch is compressed: what comes out of it takes work that its octets do not tell.
+pub(crate) fn is_compressed(batch: &[u8]) -> bool {
+    BatchHeader::read(batch).is_some_and(|header| header.compression() != 0)
+}
+
+/// Whether a batch is compressed with zstd, which came to Kafka later than the others (KIP-110).
+pub(crate) fn is_zstd(batch: &[u8]) -> bool {
+    BatchHeader::read(batch).is_some_and(|header| {
+        let compression = Compression::from_number(header.compression());
+        header.magic == 2 && compression == Some(Compression::Zstd)
+    })
+}
 
 /// A batch's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,6 @@ use standpipe_core::broker::TopicSpec;
 
 use super::{BOOL, INT, LIST, LONG, Setting};
 
-/// Octets of a value.
-const LONGEST: usize = 4096;
-
 /// A setting without effect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inert {
@@ -103,7 +100,6 @@ impl Inert {
                 let fits = number.is_some_and(|number| (least..=most).contains(&number));
                 (!fits).then(|| format!("{least} to {most}"))
             }
-            Replicas if value.len() > LONGEST => Some(format!("{LONGEST} octets at most")),
             Replicas => {
                 let is_replica = |word: &str| {
                     let parts = word.split_once(':');

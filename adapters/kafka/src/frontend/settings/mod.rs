@@ -2,13 +2,16 @@
 //! hold always.
 
 mod compression;
+mod documentation;
 mod inert;
 mod retention;
+mod spelled;
 mod synonyms;
 
 use standpipe_core::broker::{Limits, TopicSpec};
 
 pub(super) use compression::packing;
+pub(super) use documentation::documentation;
 pub(super) use synonyms::at_broker;
 
 use super::failure::Failure;
@@ -21,6 +24,9 @@ pub(super) const INT: i8 = 3;
 pub(super) const LONG: i8 = 5;
 const DOUBLE: i8 = 6;
 const LIST: i8 = 7;
+
+/// Octets of a value: it is kept as it was spelled.
+const LONGEST: usize = 4096;
 
 const MESSAGE_BYTES: &str = "max.message.bytes";
 /// What Kafka says for "no limit" where a setting has none of its own for it.
@@ -66,7 +72,7 @@ pub(super) fn of_topic(spec: &TopicSpec, limits: &Limits) -> Vec<Setting> {
     let fixed = FIXED.into_iter().map(|(name, value, kind)| Setting {
         name,
         value: value.into(),
-        is_default: true,
+        is_default: spelled::held(spec, name, |set| set == value).is_none(),
         kind,
         is_fixed: true,
     });
@@ -101,9 +107,17 @@ pub(super) fn set(
     let Some(value) = value else {
         return Err(invalid(format!("{name} without a value")));
     };
+    if value.len() > LONGEST {
+        let octets = value.len();
+        return Err(invalid(format!(
+            "{name} with {octets} octets; {LONGEST} at most"
+        )));
+    }
     let refused = |possible: &str| invalid(format!("{name} = {value}; possible: {possible}"));
     if is_retention(name) {
-        return retention::set(spec, name, value).map_err(refused);
+        retention::set(spec, name, value).map_err(refused)?;
+        spelled::note(spec, name, value);
+        return Ok(());
     }
     if name == MESSAGE_BYTES {
         return set_message_bytes(spec, limits, value).map_err(|possible| refused(&possible));
@@ -116,14 +130,11 @@ pub(super) fn set(
             .set(spec, value)
             .map_err(|possible| refused(&possible));
     }
-    let fixed = FIXED.into_iter().find(|(fixed, ..)| *fixed == name);
-    let Some((_, only, _)) = fixed else {
-        let known = of_topic(spec, limits);
-        let names: Vec<_> = known.iter().map(|setting| setting.name).collect();
-        let names = names.join(", ");
-        return Err(invalid(format!("no setting {name}; known: {names}")));
+    let Some(only) = fixed(name) else {
+        return Err(unknown(spec, limits, name));
     };
     if only == value {
+        spelled::note(spec, name, value);
         return Ok(());
     }
     Err(invalid(format!(
@@ -131,11 +142,12 @@ pub(super) fn set(
     )))
 }
 
-/// Sets what can be set back to its default; what holds always stays as it is.
+/// Sets what can be set back to its default; what holds always stays as it is, and is not set any more.
 ///
 /// # Errors
 /// `INVALID_CONFIG` for a name that is not known.
 pub(super) fn reset(spec: &mut TopicSpec, limits: &Limits, name: &str) -> Result<(), Failure> {
+    spelled::forget(spec, name);
     if is_retention(name) {
         retention::reset(spec, name);
     } else if name == MESSAGE_BYTES {
@@ -144,18 +156,16 @@ pub(super) fn reset(spec: &mut TopicSpec, limits: &Limits, name: &str) -> Result
         spec.notes.remove(name);
     } else if let Some(inert) = inert::find(name) {
         inert.reset(spec);
-    } else {
-        let held = FIXED.into_iter().find(|(fixed, ..)| *fixed == name);
-        let value = held.map_or("", |(_, value, _)| value);
-        return set(spec, limits, name, Some(value));
+    } else if fixed(name).is_none() {
+        return Err(unknown(spec, limits, name));
     }
     Ok(())
 }
 
-/// Sets everything back that can be set and is not `named`.
+/// Sets everything back that is not `named`.
 pub(super) fn reset_others(spec: &mut TopicSpec, limits: &Limits, named: &[&str]) {
     for setting in of_topic(spec, limits) {
-        if !setting.is_fixed && !named.contains(&setting.name) {
+        if !named.contains(&setting.name) {
             reset(spec, limits, setting.name).expect("its name is known");
         }
     }
@@ -208,6 +218,19 @@ pub(super) fn rank(name: &str) -> u8 {
 
 fn is_retention(name: &str) -> bool {
     retention::ALL.iter().any(|(one, _)| *one == name)
+}
+
+/// The only value of what holds always.
+fn fixed(name: &str) -> Option<&'static str> {
+    let mut all = FIXED.into_iter();
+    all.find_map(|(one, only, _)| (one == name).then_some(only))
+}
+
+fn unknown(spec: &TopicSpec, limits: &Limits, name: &str) -> Failure {
+    let known = of_topic(spec, limits);
+    let names: Vec<_> = known.iter().map(|setting| setting.name).collect();
+    let message = format!("no setting {name}; known: {}", names.join(", "));
+    (ErrorCode::InvalidConfig, message)
 }
 
 /// # Errors

@@ -7,7 +7,7 @@ use standpipe_core::{
     compaction::{Beyond, Compaction, parse_ratio, ratio_text},
 };
 
-use super::{DOUBLE, LIST, LONG, Setting};
+use super::{DOUBLE, LIST, LONG, Setting, spelled};
 
 pub(super) const POLICY: &str = "cleanup.policy";
 const GRACE: &str = "delete.retention.ms";
@@ -33,10 +33,11 @@ pub(super) fn all(spec: &TopicSpec) -> impl Iterator<Item = Setting> {
     let (held, default) = (held(spec), default());
     ALL.into_iter().map(move |(name, kind)| {
         let value = value_of(&held, name);
+        let set = spelled::held(spec, name, |text| says(text, &held, name));
         Setting {
             name,
-            is_default: value == value_of(&default, name),
-            value,
+            is_default: set.is_none() && value == value_of(&default, name),
+            value: set.unwrap_or(value),
             kind,
             is_fixed: false,
         }
@@ -151,6 +152,12 @@ fn value_of(held: &Held, name: &str) -> String {
         BYTES => limit(settings.octets),
         _ => limit(settings.ms),
     }
+}
+
+/// Whether a setting with that value is what is held.
+fn says(value: &str, held: &Held, name: &str) -> bool {
+    let mut said = *held;
+    put(&mut said, name, value).is_ok() && said == *held
 }
 
 /// # Errors

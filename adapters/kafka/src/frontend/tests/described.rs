@@ -224,6 +224,32 @@ async fn settings_are_asked_for_by_name_and_no_name_is_all_of_them() {
 }
 
 #[tokio::test]
+async fn every_setting_is_explained_to_who_asks() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[]).await;
+    let resource = |kind, name: &str| ConfigResource {
+        resource_type: kind,
+        resource_name: name.into(),
+        configuration_keys: None,
+    };
+    for include_documentation in [true, false] {
+        let asked = DescribeConfigsRequest {
+            resources: vec![resource(2, "t"), resource(4, "1")],
+            include_documentation,
+            ..Default::default()
+        };
+        let key = ApiKey::DescribeConfigs;
+        let answer: DescribeConfigsResponse = ask(&mut socket, key, 4, &asked).await;
+        assert!(answer.results.iter().all(|one| one.configs.len() > 10));
+        for config in answer.results.iter().flat_map(|one| &one.configs) {
+            let is_explained = config.documentation.is_some();
+            assert_eq!(is_explained, include_documentation, "{}", config.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_group_without_a_name_is_left_by_nobody() {
     let served = served().await;
     let mut socket = TcpStream::connect(served.address).await.unwrap();

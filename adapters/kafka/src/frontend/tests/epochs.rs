@@ -54,6 +54,46 @@ async fn a_fetch_of_another_leader_epoch_is_refused() {
     }
 }
 
+/// A tagged field of a partition as Kafka's schema lays it out: one, of number 0, and its 13 octets.
+fn diverging(epoch: i32, end: i64) -> Vec<u8> {
+    let mut octets = vec![1, 0, 13];
+    octets.extend(epoch.to_be_bytes());
+    octets.extend(end.to_be_bytes());
+    octets.push(0);
+    octets
+}
+
+#[tokio::test]
+async fn a_reader_whose_last_epoch_ended_before_its_offset_is_told_where_and_at_once() {
+    let (_served, mut socket) = served_with_messages().await;
+    let out_of_range = ErrorCode::OffsetOutOfRange.number();
+    for (last, offset, code, is_told) in [
+        (-1, 1, 0, false),
+        (0, 1, 0, false),
+        (0, 2, 0, false),
+        (0, 3, 0, true),
+        (-1, 3, out_of_range, false),
+        (0, -1, out_of_range, false),
+        (1, 1, out_of_range, false),
+    ] {
+        let mut asked = fetch("t", offset, if is_told { 60_000 } else { 0 });
+        asked.topics[0].partitions[0].last_fetched_epoch = last;
+        let asked = request(ApiKey::Fetch, 12, &asked);
+        socket.write_all(&asked).await.unwrap();
+        let answered = tokio::time::timeout(Duration::from_secs(5), response(&mut socket)).await;
+        let octets = answered.expect("it does not wait");
+        let field = diverging(0, 2);
+        let mut parts = octets.windows(field.len());
+        assert_eq!(parts.any(|part| part == field), is_told, "{last} {offset}");
+        // Behind the correlation id and the header's tags.
+        let mut reader = Reader::new(octets.slice(5..), true);
+        let answer = FetchResponse::read(&mut reader, 12).unwrap();
+        let told = &answer.responses[0].partitions[0];
+        assert_eq!(told.error_code, code, "{last} {offset}");
+        assert!(!is_told || told.records == Some(Bytes::new()));
+    }
+}
+
 #[tokio::test]
 async fn offsets_are_listed_with_their_epoch_and_unknown_questions_refused() {
     let (_served, mut socket) = served_with_messages().await;

@@ -1,4 +1,6 @@
-//! How much a fetch waits for.
+//! How much a fetch waits for, and what it says besides.
+
+use standpipe_core::broker::TopicBounds;
 
 use super::*;
 
@@ -38,4 +40,21 @@ async fn a_fetch_waits_for_no_more_than_it_takes() {
         ..fetch("t", 0, 60_000)
     };
     assert!(!at_once(&mut socket, &asked).await.is_empty());
+}
+
+/// What is committed between the look at a partition's ends and the read may be among the records.
+#[test]
+fn no_record_is_at_the_high_watermark_that_is_told_beside_it() {
+    let bounds = TopicBounds {
+        start: Offset(0),
+        stable: Offset(5),
+        end: Offset(20),
+    };
+    let some = batch(&["a"], None);
+    for (records, end, told) in [(&some, 10, 10), (&some, 3, 5), (&Bytes::new(), 10, 5)] {
+        let read = (records.clone(), Offset(end));
+        let fetched = crate::frontend::fetch::fetched(0, bounds, read);
+        let ends = (fetched.high_watermark, fetched.last_stable_offset);
+        assert_eq!(ends, (told, told), "up to {end}");
+    }
 }

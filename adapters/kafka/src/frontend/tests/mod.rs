@@ -1,19 +1,25 @@
 //! A frontend over a broker in memory, spoken to octet by octet.
 
+mod commits;
 mod described;
 mod epochs;
 mod fetches;
 mod holes;
 mod intake;
 mod latest;
+mod lines;
 mod named;
 mod offsets;
+mod outlet;
 mod partitions;
 mod records;
 mod retention;
 mod sessions;
 mod settings;
 mod times;
+mod topics;
+mod unread;
+mod workers;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,7 +32,7 @@ use standpipe_core::{
     id::{Millis, Offset},
     message::Message,
     native::NativeCodec,
-    store::MemoryStore,
+    store::{MemoryStore, Store},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +40,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AutoCreate, KafkaFrontend, KafkaOptions, service::NAMESPACE};
+use super::{
+    AutoCreate, KafkaFrontend, KafkaOptions,
+    service::{Client, NAMESPACE, Service},
+};
 use crate::codec::{
     Reader, Wire, Writer,
     api::{ApiKey, api_versions::*, fetch::*, list_offsets::*, metadata::*, produce::*},
@@ -60,12 +69,8 @@ async fn served() -> Served {
 }
 
 async fn served_with(options: KafkaOptions) -> Served {
-    let mut codecs = Codecs::default();
-    crate::codec::register(&mut codecs);
     let store = Arc::new(MemoryStore::new());
-    let broker = Broker::open(store.clone(), codecs, Options::default())
-        .await
-        .unwrap();
+    let broker = opened(store.clone(), Options::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -76,6 +81,25 @@ async fn served_with(options: KafkaOptions) -> Served {
         store,
         address,
         stop,
+    }
+}
+
+/// A broker that reads Kafka's batches.
+async fn opened(store: Arc<dyn Store>, options: Options) -> Broker {
+    let mut codecs = Codecs::default();
+    crate::codec::register(&mut codecs);
+    Broker::open(store, codecs, options).await.unwrap()
+}
+
+/// A connection to a broker, as those see it who answer its requests.
+async fn connected(broker: Broker) -> Client {
+    let service = Service::open(broker, KafkaFrontend::new()).await.unwrap();
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    Client {
+        service: Arc::new(service),
+        local: nowhere,
+        peer: nowhere,
+        gone: CancellationToken::new(),
     }
 }
 
@@ -94,7 +118,7 @@ fn request(key: ApiKey, version: i16, body: &impl Wire) -> Bytes {
     sized.freeze()
 }
 
-async fn response(socket: &mut TcpStream) -> Bytes {
+async fn response(socket: &mut (impl AsyncReadExt + Unpin)) -> Bytes {
     let size = socket.read_i32().await.unwrap();
     let mut octets = vec![0; size as usize];
     socket.read_exact(&mut octets).await.unwrap();

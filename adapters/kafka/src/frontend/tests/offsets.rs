@@ -1,5 +1,7 @@
 //! Offsets that a group has committed, taken back; members that are sent away.
 
+use standpipe_core::broker::Limits;
+
 use super::*;
 use crate::codec::api::{coordinator::*, groups::*, membership::*, offsets::*};
 
@@ -118,8 +120,88 @@ async fn offsets_of_an_empty_group_are_taken_back_one_by_one() {
         [0, missing],
         "again"
     );
-    let nobody = delete(&mut socket, "nobody").await;
-    assert_eq!(nobody.error_code, ErrorCode::GroupIdNotFound.number());
+    for (group, code) in [
+        ("nobody", ErrorCode::GroupIdNotFound),
+        ("", ErrorCode::InvalidGroupId),
+    ] {
+        let refused = delete(&mut socket, group).await;
+        assert_eq!(refused.error_code, code.number(), "{group}");
+    }
+}
+
+/// Java's consumers before 4.0 with `group.id=` do so, and assign partitions to themselves.
+#[tokio::test]
+async fn offsets_are_kept_under_the_empty_name_which_nobody_joins() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let topics = vec![CommitTopic {
+        name: "t".into(),
+        partitions: vec![CommitPartition {
+            committed_offset: 7,
+            ..Default::default()
+        }],
+    }];
+    let asked = OffsetCommitRequest {
+        generation_id: -1,
+        topics,
+        ..Default::default()
+    };
+    let said: OffsetCommitResponse = ask(&mut socket, ApiKey::OffsetCommit, 8, &asked).await;
+    assert_eq!(said.topics[0].partitions[0].error_code, 0);
+    let asked = OffsetFetchRequest::default();
+    let said: OffsetFetchResponse = ask(&mut socket, ApiKey::OffsetFetch, 7, &asked).await;
+    assert_eq!(said.topics[0].partitions[0].committed_offset, 7);
+    let asked = DescribeGroupsRequest {
+        groups: vec![String::new()],
+        ..Default::default()
+    };
+    let said: DescribeGroupsResponse = ask(&mut socket, ApiKey::DescribeGroups, 5, &asked).await;
+    assert_eq!(said.groups[0].group_state, "Empty");
+    let asked = JoinGroupRequest::default();
+    let said: JoinGroupResponse = ask(&mut socket, ApiKey::JoinGroup, 7, &asked).await;
+    assert_eq!(said.error_code, ErrorCode::InvalidGroupId.number());
+
+    let reopened = opened(served.store.clone(), Options::default()).await;
+    let client = connected(reopened).await;
+    let asked = DeleteGroupsRequest {
+        groups_names: vec![String::new()],
+    };
+    let said = crate::frontend::groups::delete(&client, asked).await;
+    assert_eq!(said.results[0].error_code, 0, "it is known after a restart");
+}
+
+#[tokio::test]
+async fn a_commit_of_a_group_more_than_a_topic_takes_is_refused_for_good() {
+    let limits = Limits {
+        subscriptions: 1,
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let broker = opened(Arc::new(MemoryStore::new()), options).await;
+    broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let client = connected(broker).await;
+    for (group, code) in [
+        ("g", ErrorCode::None),
+        ("h", ErrorCode::InvalidCommitOffsetSize),
+        ("g", ErrorCode::None),
+    ] {
+        let asked = OffsetCommitRequest {
+            group_id: group.into(),
+            generation_id: -1,
+            topics: vec![CommitTopic {
+                name: "t".into(),
+                partitions: vec![CommitPartition::default()],
+            }],
+            ..Default::default()
+        };
+        let said = crate::frontend::offsets::commit(&client, asked).await;
+        let told = said.topics[0].partitions[0].error_code;
+        assert_eq!(told, code.number(), "{group}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What an administrator asks about partitions: their beginning, their size, their copies.
 
-use standpipe_core::broker::{Retention, TopicSpec};
+use standpipe_core::broker::{Limits, Retention, TopicSpec};
 
 use super::*;
-use crate::codec::api::{delete_records::*, log_dirs::*, producers::*, replicas::*};
+use crate::codec::api::{delete_records::*, log_dirs::*, producers::*, replicas::*, topics::*};
 
 async fn served_topic(retention: Retention) -> (Served, TcpStream) {
     let served = served().await;
@@ -111,6 +111,33 @@ async fn partitions_tell_their_size() {
             .map(|at| at.partition_size)
             .collect();
         assert_eq!(sizes, [2 * sent.len() as i64]);
+    }
+}
+
+#[tokio::test]
+async fn a_topic_grows_up_to_the_limit_of_all_partitions() {
+    let limits = Limits {
+        all_partitions: 3,
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let broker = opened(Arc::new(MemoryStore::new()), options).await;
+    broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let client = connected(broker).await;
+    for (count, code) in [(4, ErrorCode::PolicyViolation), (3, ErrorCode::None)] {
+        let asked = CreatePartitionsRequest {
+            topics: vec![GrowTopic {
+                name: "t".into(),
+                count,
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let said = crate::frontend::partitions::create(&client, asked).await;
+        assert_eq!(said.results[0].error_code, code.number(), "{said:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 const TYPE: &str = "compression.type";
 
 /// A batch whose records are `records`, with a compression's number.
-fn holding(count: i32, number: u8, records: &[u8]) -> Bytes {
+pub(super) fn holding(count: i32, number: u8, records: &[u8]) -> Bytes {
     let plain = batch(&["a"], None);
     let mut out = BytesMut::from(&plain[..61]);
     out.extend_from_slice(records);
@@ -89,6 +89,53 @@ async fn records_without_a_key_are_named_on_a_compacted_topic() {
         .map(|one| one.batch_index)
         .collect();
     assert_eq!(named, [0, 2], "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_answer_names_records_up_to_its_limit_over_all_partitions() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[("cleanup.policy", "compact")]).await;
+    let mut request = produce("t", batch(&["x"; 3000], None));
+    let partitions = &mut request.topics[0].partitions;
+    let again = partitions[0].clone();
+    partitions.resize(3, again);
+    let refused: ProduceResponse = ask(&mut socket, ApiKey::Produce, 11, &request).await;
+    let refused = refused.responses[0].partitions.iter();
+    let named = refused.map(|one| (one.error_code, one.record_errors.len()));
+    let code = ErrorCode::InvalidRecord.number();
+    let expected = [3000, 1096, 0].map(|count| (code, count));
+    assert_eq!(named.collect::<Vec<_>>(), expected);
+}
+
+/// As at Kafka, a topic that compresses with it is not for older clients; what producers compressed by
+/// themselves is not looked at.
+#[tokio::test]
+async fn zstd_is_for_versions_that_have_it() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let socket = &mut socket;
+    create(socket, "t", &[]).await;
+    let records = batch(&["a"], None).slice(61..);
+    let body = holding(1, 4, &zstd::encode_all(&records[..], 3).unwrap());
+    let unsupported = ErrorCode::UnsupportedCompressionType.number();
+    for (version, code) in [(3, unsupported), (6, unsupported), (7, 0)] {
+        let request = produce("t", body.clone());
+        let said: ProduceResponse = ask(socket, ApiKey::Produce, version, &request).await;
+        let said = &said.responses[0].partitions[0];
+        assert_eq!(said.error_code, code, "produce {version}");
+    }
+    for (kept, old) in [("producer", 0), ("zstd", unsupported)] {
+        change(socket, TYPE, 0, Some(kept)).await;
+        for (version, code) in [(4, old), (9, old), (10, 0)] {
+            let request = fetch("t", 0, 0);
+            let said: FetchResponse = ask(socket, ApiKey::Fetch, version, &request).await;
+            let said = &said.responses[0].partitions[0];
+            assert_eq!(said.error_code, code, "{kept}, fetch {version}");
+            let records = said.records.as_ref().unwrap();
+            assert_eq!(records.is_empty(), code != 0);
+        }
+    }
 }
 
 #[tokio::test]

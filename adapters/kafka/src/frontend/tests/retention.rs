@@ -217,7 +217,7 @@ async fn a_compacted_topic_is_created_described_and_changed_in_any_order() {
     change(&mut socket, "cleanup.policy", 0, Some("delete,compact")).await;
     assert_eq!(topic.retention().to_string(), format!("{words},5s"));
     let said = described(&mut socket, &["cleanup.policy"]).await;
-    assert_eq!(said, [("compact,delete".to_owned(), false)]);
+    assert_eq!(said, [("delete,compact".to_owned(), false)]);
     change(&mut socket, "cleanup.policy", 3, Some("compact")).await;
     assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
     let said = described(&mut socket, &["delete.retention.ms"]).await;
@@ -228,6 +228,56 @@ async fn a_compacted_topic_is_created_described_and_changed_in_any_order() {
     assert_eq!(topic.retention().to_string(), words);
     change(&mut socket, "cleanup.policy", 1, None).await;
     assert_eq!(topic.retention(), Retention::Time { ms: 5000 });
+}
+
+/// Terraform's provider would set again and again what it does not find so.
+#[tokio::test]
+async fn what_was_set_is_described_as_it_was_spelled_and_that_it_was_though_it_is_the_default() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    let socket = &mut socket;
+    let settings = [
+        ("cleanup.policy", "delete"),
+        ("min.cleanable.dirty.ratio", "0.50"),
+        ("min.insync.replicas", "1"),
+        ("retention.ms", "604800000"),
+    ];
+    create(socket, "t", &settings).await;
+    let names = settings.map(|(name, _)| name);
+    let set = settings.map(|(_, value)| (value.to_owned(), false));
+    assert_eq!(described(socket, &names).await, set);
+
+    let policy = ["cleanup.policy"];
+    change(socket, policy[0], 2, Some("compact")).await;
+    let said = described(socket, &policy).await;
+    assert_eq!(said, [("delete,compact".to_owned(), false)]);
+    for (retention, expected) in [("compact", ("compact", false)), ("7d", ("delete", true))] {
+        let kept = retention.parse().unwrap();
+        let changed = served.broker.set_retention(NAMESPACE, "t", kept);
+        changed.await.unwrap();
+        let said = described(socket, &policy).await;
+        let said: Vec<_> = said
+            .iter()
+            .map(|(value, usual)| (&**value, *usual))
+            .collect();
+        assert_eq!(said, [expected], "{retention}");
+    }
+
+    change(socket, policy[0], 0, Some("delete")).await;
+    change(socket, "min.insync.replicas", 1, None).await;
+    let said = described(socket, &["cleanup.policy", "min.insync.replicas"]).await;
+    assert_eq!(said, [("delete".to_owned(), false), ("1".to_owned(), true)]);
+    let none = AlterConfigsRequest {
+        resources: vec![AlterResource {
+            resource_type: 2,
+            resource_name: "t".into(),
+            configs: Vec::new(),
+        }],
+        validate_only: false,
+    };
+    let _: AlterConfigsResponse = ask(socket, ApiKey::AlterConfigs, 2, &none).await;
+    let said = described(socket, &names).await;
+    assert!(said.iter().all(|(_, is_default)| *is_default), "{said:?}");
 }
 
 #[tokio::test]

@@ -108,6 +108,23 @@ async fn what_would_be_believed_in_and_is_not_done_is_refused() {
 }
 
 #[tokio::test]
+async fn no_value_is_kept_that_is_longer_than_the_limit() {
+    let served = served().await;
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    create(&mut socket, "t", &[]).await;
+    for (name, octets, code) in [
+        ("segment.ms", 4096, ErrorCode::None),
+        ("segment.ms", 4097, ErrorCode::InvalidConfig),
+        ("retention.ms", 4097, ErrorCode::InvalidConfig),
+    ] {
+        let value = format!("{:0>octets$}", 1000);
+        let said = change(&mut socket, name, 0, Some(&value)).await;
+        assert_eq!(said.error_code, code.number(), "{name} {octets}");
+        assert!(said.error_message.is_none_or(|why| why.contains("4096")));
+    }
+}
+
+#[tokio::test]
 async fn settings_that_are_replaced_go_where_they_are_not_named() {
     let served = served().await;
     let mut socket = TcpStream::connect(served.address).await.unwrap();

@@ -1,4 +1,4 @@
-//! Offsets by time where a partition begins inside a batch.
+//! Offsets by time where a partition begins inside a batch, and by times that are none.
 
 use super::{latest::listed, partitions::shortened, *};
 
@@ -40,4 +40,34 @@ async fn what_was_deleted_of_a_batch_stands_for_none_of_its_rest() {
     check(&batches, 1, &expected).await;
     let expected = [(1050, 2), (1500, -1), (-3, 2)];
     check(&batches[..2], 1, &expected).await;
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_known_from_its_version_on() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    produced(&mut socket, "t", timed(&[1000])).await;
+    let unsupported = ErrorCode::UnsupportedVersion.number();
+    for (timestamp, first) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
+        for version in 1..=10 {
+            let asked = ListOffsetsRequest {
+                topics: vec![ListTopic {
+                    name: "t".into(),
+                    partitions: vec![ListPartition {
+                        timestamp,
+                        ..Default::default()
+                    }],
+                }],
+                ..Default::default()
+            };
+            let key = ApiKey::ListOffsets;
+            let told: ListOffsetsResponse = ask(&mut socket, key, version, &asked).await;
+            let told = &told.topics[0].partitions[0];
+            let is_known = version >= first;
+            let code = if is_known { 0 } else { unsupported };
+            assert_eq!(told.error_code, code, "{timestamp} in {version}");
+            assert!(is_known || (told.offset, told.timestamp) == (-1, -1));
+        }
+    }
 }
