@@ -84,8 +84,10 @@ impl Demand for Room {
 impl Outbox {
     /// What was granted and is not there yet is taken to be as large as what came last.
     fn has_room(&self) -> bool {
+        // In the order in which they fall: what was just taken out is not taken for what is coming.
+        let filled = self.filled.load(Ordering::SeqCst);
         let messages = self.messages.load(Ordering::SeqCst);
-        let coming = messages.saturating_sub(self.filled.load(Ordering::SeqCst));
+        let coming = messages.saturating_sub(filled);
         let coming = coming.saturating_mul(self.typical.load(Ordering::SeqCst));
         let bytes = self.bytes.load(Ordering::SeqCst).saturating_add(coming);
         messages < self.message_limit && bytes < self.byte_limit

@@ -125,7 +125,7 @@ fn apart(message: &Message) -> Message {
 }
 
 fn footprint(message: &Message) -> usize {
-    size_of::<Message>() + message.size()
+    size_of::<Message>() + message.footprint()
 }
 
 #[cfg(test)]

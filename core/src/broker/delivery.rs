@@ -69,7 +69,7 @@ impl Delivery {
     pub fn size(&self) -> usize {
         match &self.content {
             Content::Raw(entry) => entry.body().len(),
-            Content::Decoded(message) => message.size(),
+            Content::Decoded(message) => message.footprint(),
         }
     }
 }

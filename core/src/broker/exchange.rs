@@ -141,7 +141,7 @@ pub(super) fn restore(router: &mut Router, exchanges: Vec<ExchangeSpec>, binding
         }
     }
     for binding in bindings {
-        if let Err(error) = router.bind(binding) {
+        if let Err(error) = router.rebind(binding) {
             tracing::error!(%error, "a binding of the store is left out");
         }
     }

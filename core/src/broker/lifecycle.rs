@@ -15,6 +15,7 @@ use super::{
     janitor::Janitor,
     owned::Owned,
     partition::Partition,
+    persist::{ahead, later},
     tally::Tally,
     timekeeper::Timekeeper,
     unused::Alarms,
@@ -225,7 +226,7 @@ impl Broker {
             };
             let mut changes = Vec::new();
             for stored in self.inner.store.cursor(id).await? {
-                changes.extend(decode_changes(stored)?);
+                changes.extend(later(decode_changes(stored)?, -ahead()));
             }
             let bounds = topic.bounds(partition)?;
             cursors.push(Cursor::recover(changes, bounds.start, bounds.end));

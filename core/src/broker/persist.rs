@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cursor::{Change, Cursor, encode_changes},
     error::Result,
-    id::{Offset, PartitionId},
+    id::{Millis, Offset, PartitionId},
     store::{Commit, CommitSeq, Durability, Op},
 };
 
@@ -108,11 +108,12 @@ impl Subscription {
     fn cursor_op(&self, state: &mut State, partition: PartitionId, changes: &[Change]) -> Op {
         let snapshots = &mut state.snapshots[partition.0 as usize];
         let cursor = state.dispatcher.cursor(partition);
-        let delta = encode_changes(changes);
+        let encode = |changes: &[Change]| encode_changes(&later(changes.to_vec(), ahead()));
+        let delta = encode(changes);
         let reset = snapshots.is_due(delta.len()) || state.refused.contains(&partition);
         let change = match cursor {
             Some(cursor) if reset => {
-                let snapshot = encode_changes(&cursor.snapshot());
+                let snapshot = encode(&cursor.snapshot());
                 snapshots.taken(snapshot.len());
                 snapshot
             }
@@ -184,6 +185,22 @@ impl Reserving {
     }
 }
 
+/// Milliseconds that the system's clock is ahead of this process's own: other processes know only the
+/// former, and it may have been set since this one began.
+pub(super) fn ahead() -> i64 {
+    Millis::now().0.saturating_sub(Millis::steady().0)
+}
+
+/// The changes with all times that something waits for this many milliseconds later.
+pub(super) fn later(mut changes: Vec<Change>, by: i64) -> Vec<Change> {
+    for change in &mut changes {
+        if let Change::Defer { due: Some(due), .. } = change {
+            due.0 = due.0.saturating_add(by);
+        }
+    }
+    changes
+}
+
 fn by_partition(changes: Vec<(PartitionId, Change)>) -> Vec<(PartitionId, Vec<Change>)> {
     let mut all: Vec<(PartitionId, Vec<Change>)> = Vec::new();
     for (partition, change) in changes {
@@ -199,5 +216,23 @@ fn horizon(change: &Change) -> Option<Offset> {
     match change {
         Change::Horizon(horizon) => Some(*horizon),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_waits_for_a_time_is_later() {
+        let defer = |due: Option<i64>| Change::Defer {
+            offset: Offset(1),
+            due: due.map(Millis),
+        };
+        let settle = || Change::Settle(Offset(1)..Offset(2));
+        let changes = vec![settle(), defer(Some(5)), defer(None)];
+        let changed = later(changes.clone(), 10);
+        assert_eq!(changed, [settle(), defer(Some(15)), defer(None)]);
+        assert_eq!(later(changed, -10), changes);
     }
 }

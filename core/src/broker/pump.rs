@@ -34,6 +34,7 @@ pub(super) fn ensure(subscription: &Arc<Subscription>, state: &mut State) {
 
 /// Runs until the subscription is gone or has no consumer left.
 async fn run(subscription: Arc<Subscription>) {
+    let mut stuck = Vec::new();
     while !subscription.gone.is_cancelled() {
         let wake = subscription.wake.clone();
         let (grants, wait) = {
@@ -56,7 +57,7 @@ async fn run(subscription: Arc<Subscription>) {
         };
         if grants.is_empty() {
             idle(&subscription, &wake, wait).await;
-        } else if let Err(error) = deliver(&subscription, grants).await {
+        } else if let Err(error) = deliver(&subscription, grants, &mut stuck).await {
             tracing::warn!(subscription = %subscription.name(), %error, "cannot deliver");
             // What it gave up woke it, and would at once again.
             wake.notified().now_or_never();
@@ -83,6 +84,9 @@ async fn pause(subscription: &Subscription) {
     }
 }
 
+/// Where something is that could not be read.
+type Place = (PartitionId, Offset);
+
 /// What one round has met, and passes over from then on.
 #[derive(Default)]
 struct Round {
@@ -90,6 +94,9 @@ struct Round {
     full: Vec<ConsumerId>,
     /// They could not be read: what is behind keeps its place behind.
     unread: Vec<PartitionId>,
+    /// What could not be read by itself. Where that was so in the round before too, it is passed over
+    /// alone: a sector that is lost for good holds up nothing behind it.
+    stuck: Vec<Place>,
     failure: Option<Error>,
 }
 
@@ -102,8 +109,13 @@ impl Round {
 }
 
 /// Reads what was granted and hands it over. What is no message is settled; what could not be
-/// read, or has no room, goes back as if it had not been granted.
-async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Result<()> {
+/// read, or has no room, goes back as if it had not been granted. `stuck` is what could not be read in
+/// the round before, and in this one.
+async fn deliver(
+    subscription: &Arc<Subscription>,
+    mut grants: Vec<Grant>,
+    stuck: &mut Vec<Place>,
+) -> Result<()> {
     let topic = subscription.topic()?;
     let broker = subscription.broker.upgrade().ok_or_else(gone)?;
     grants.sort_unstable_by_key(|grant| grant.receipt);
@@ -115,7 +127,12 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             continue;
         }
         let (at, last) = (grant.receipt, run_end(&grants[index..]));
-        match source.find(at.partition, at.offset, last).await {
+        let mut found = source.find(at.partition, at.offset, last).await;
+        if found.as_ref().is_err_and(|error| !is_lost(error)) {
+            // It may be what was read along with it.
+            found = source.find(at.partition, at.offset, at.offset).await;
+        }
+        match found {
             Ok(Found::Expired) => too_late(subscription, grant),
             Ok(Found::Message(content)) => {
                 if !hand_over(subscription, &topic, grant, content) {
@@ -133,11 +150,16 @@ async fn deliver(subscription: &Arc<Subscription>, mut grants: Vec<Grant>) -> Re
             }
             Err(error) => {
                 give_up(subscription, grant, Settle::Unsent);
-                round.unread.push(at.partition);
+                let place = (at.partition, at.offset);
+                if !stuck.contains(&place) {
+                    round.unread.push(at.partition);
+                }
+                round.stuck.push(place);
                 round.failure = Some(error);
             }
         }
     }
+    *stuck = round.stuck;
     round.failure.map_or(Ok(()), Err)
 }
 

@@ -202,7 +202,7 @@ impl PositionalReader {
     }
 
     /// What is there from an offset on; where that was trimmed meanwhile, the new start.
-    async fn entries(
+    pub(super) async fn entries(
         &self,
         partition: PartitionId,
         log: LogId,
@@ -213,7 +213,9 @@ impl PositionalReader {
         let limit = ReadLimit { bytes, entries };
         match self.topic.read(partition, from, limit).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Readers may hear of it before the store lets go, or after.
                 let start = self.topic.store.bounds(log).await?.start;
+                let start = start.max(self.topic.bounds(partition)?.start);
                 if start > from {
                     Ok(Err(start))
                 } else {

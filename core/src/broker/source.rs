@@ -118,10 +118,12 @@ impl<'a> Source<'a> {
     async fn look(&mut self, partition: PartitionId, offset: Offset, last: Offset) -> Result<()> {
         let log = self.topic.partition(partition)?.log;
         self.partition = partition;
+        // Whatever comes of it: what is held of another partition is no answer for this one.
+        self.entries.clear();
+        self.hole = offset..offset;
         self.batch = self.broker.decoded.find(log, offset);
         if let Some(batch) = &self.batch {
-            self.entries = vec![batch.entry().clone()];
-            self.hole = offset..offset;
+            self.entries.push(batch.entry().clone());
             return Ok(());
         }
         self.read(log, offset, last).await

@@ -10,6 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// header's own value counted.
 pub const PARTS_LIMIT: usize = 256 << 10;
 
+/// Octets of a message, header or value in memory besides those of names and values.
+const PART: usize = 128;
+
 /// What is left of [`PARTS_LIMIT`] while something is decoded.
 #[derive(Debug)]
 pub struct Parts(usize);
@@ -35,6 +38,11 @@ impl Parts {
 }
 
 impl Message {
+    /// Octets that it takes in memory, roughly: a header costs more there than its name and value.
+    pub fn footprint(&self) -> usize {
+        self.size() + self.parts() * PART
+    }
+
     /// Itself, its headers and their values, nested ones counted: what [`PARTS_LIMIT`] bounds.
     pub fn parts(&self) -> usize {
         let header = |value: &Value| value.parts().saturating_add(1);

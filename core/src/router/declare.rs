@@ -1,7 +1,8 @@
 //! Declaring exchanges and binding them.
 
 use super::{
-    Arguments, Binding, Destination, ExchangeSpec, Router, binding::BindingId, exchange::Exchange,
+    Arguments, Binding, Destination, ExchangeSpec, Limits, Router, binding::BindingId,
+    exchange::Exchange,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -70,6 +71,17 @@ impl Router {
         source.matcher.add(&id, &binding, &self.limits)?;
         self.bindings.insert(id, binding);
         Ok(true)
+    }
+
+    /// Binds what a store has kept: limits that came later leave nothing out of it.
+    ///
+    /// # Errors
+    /// As [`Router::bind`], but for `TooLarge`.
+    pub fn rebind(&mut self, binding: Binding) -> Result<bool> {
+        let limits = std::mem::replace(&mut self.limits, Limits::NONE);
+        let bound = self.bind(binding);
+        self.limits = limits;
+        bound
     }
 
     /// # Errors

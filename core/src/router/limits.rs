@@ -35,3 +35,17 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// None of them.
+    pub(super) const NONE: Self = Self {
+        exchanges: usize::MAX,
+        bindings: usize::MAX,
+        text_bytes: usize::MAX,
+        depth: usize::MAX,
+        arguments_bytes: usize::MAX,
+        all_arguments_bytes: usize::MAX,
+        rule_arguments: usize::MAX,
+        route_steps: usize::MAX,
+    };
+}

@@ -26,6 +26,7 @@ pub(super) struct Moody {
     reads: Semaphore,
     damaged: Mutex<Option<LogId>>,
     failing: AtomicUsize,
+    never: Mutex<Option<Offset>>,
     read: AtomicUsize,
 }
 
@@ -41,6 +42,7 @@ impl Default for Moody {
             reads: Semaphore::new(1),
             damaged: Mutex::default(),
             failing: AtomicUsize::new(0),
+            never: Mutex::default(),
             read: AtomicUsize::new(0),
         }
     }
@@ -69,6 +71,11 @@ impl Moody {
     /// So many reads fail from now on, for no lasting reason.
     pub(super) fn fail_reads(&self, count: usize) {
         self.failing.store(count, Ordering::SeqCst);
+    }
+
+    /// Reads fail that come to this offset.
+    pub(super) fn fail_reads_of(&self, offset: Option<Offset>) {
+        *self.never.lock() = offset;
     }
 
     /// Reads so far.
@@ -119,7 +126,16 @@ impl StoreLayer for Moody {
         if *self.damaged.lock() == Some(log) {
             return Err(Error::new(ErrorKind::Corrupt, "read", "damaged"));
         }
-        self.store.read(log, from, limit).await
+        let read = self.store.read(log, from, limit).await?;
+        let never = *self.never.lock();
+        if never.is_some_and(|never| read.iter().any(|entry| entry.covers(never))) {
+            return Err(Error::new(
+                ErrorKind::Transient,
+                "read",
+                "an input/output error",
+            ));
+        }
+        Ok(read)
     }
 }
 

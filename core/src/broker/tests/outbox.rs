@@ -112,6 +112,30 @@ async fn a_replay_gives_few_octets_at_a_time() {
     assert_eq!(came, (0..10).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn headers_count_for_what_they_take_in_memory() {
+    let (broker, topic) = open_limited(1 << 20).await;
+    let workers = lease(&broker, &topic, "workers").await;
+    let mut message = Message::new("x");
+    for _ in 0..20_000 {
+        message = message.with_header("", "");
+    }
+    for _ in 0..10 {
+        let appended = broker.append(Append {
+            topic: &topic,
+            partition: P0,
+            draft: NativeCodec::encode_batch(&[message.clone(), Message::new("y")]),
+            pieces: Vec::new(),
+            durability: Durability::Disk,
+            admission: Admission::none(),
+        });
+        appended.unwrap().confirm.await.unwrap();
+    }
+    let _idle = attach(&broker, &workers, Credit::unlimited());
+    settle_down().await;
+    assert_eq!(workers.counts().leased, 1);
+}
+
 /// The native codec, which counts.
 #[derive(Default)]
 struct Counting(AtomicUsize);

@@ -47,6 +47,68 @@ async fn what_is_trimmed_before_it_is_read_takes_nothing_else_along() {
 }
 
 #[tokio::test]
+async fn what_is_damaged_is_not_answered_from_another_partition() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    broker.grow_topic("/", "t", 2).await.unwrap();
+    let workers = lease(&broker, &topic, "workers").await;
+    for lane in [0, 1].into_iter().cycle().take(6) {
+        let published = broker.publish(Publish {
+            namespace: "/",
+            target: Target::Topic("t"),
+            draft: NativeCodec::encode(&Message::new("m")),
+            key: None,
+            lane: LaneId(lane),
+            durability: None,
+            admission: Admission::none(),
+        });
+        published.unwrap().confirm.await.unwrap();
+    }
+    let p1 = PartitionId(1);
+    store.spoil(Some(topic.partition(p1).unwrap().log));
+    let mut consumer = attach(&broker, &workers, 0);
+    let mut came = Vec::new();
+    while came.len() < 3 {
+        came.extend(consumer.recv(9).await.unwrap());
+    }
+    assert!(came.iter().all(|delivery| delivery.receipt.partition == P0));
+    let more = tokio::time::timeout(Duration::from_millis(200), consumer.recv(9));
+    assert!(more.await.is_err(), "nothing of the damaged one");
+    assert_eq!(workers.floor(p1), Some(Offset(0)));
+}
+
+#[tokio::test]
+async fn a_reader_follows_a_start_that_the_store_does_not_have_yet() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    publish(&broker, 10).await;
+    let reader = broker.positional_reader(&topic, None, StartAt::Earliest);
+    let reader = reader.await.unwrap();
+    let partition = topic.partition(P0).unwrap();
+    partition.trim(Offset(4));
+    let read = reader.entries(P0, partition.log, Offset(0), 1).await;
+    assert_eq!(read.unwrap().unwrap_err(), Offset(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_behind_an_offset_that_never_reads_is_delivered() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let workers = lease(&broker, &topic, "workers").await;
+    publish(&broker, 10).await;
+    store.fail_reads_of(Some(Offset(3)));
+    let mut consumer = attach(&broker, &workers, 0);
+    let mut came = Vec::new();
+    while came.len() < 9 {
+        came.extend(offsets(&consumer.recv(9).await.unwrap()));
+    }
+    assert_eq!(came, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
 async fn a_trim_holds_at_once_and_though_nobody_waits_for_it() {
     let store = Refusing::default();
     let broker = broker_on(&store).await;

@@ -37,6 +37,25 @@ fn limits_are_named_when_they_are_hit() {
 }
 
 #[test]
+fn what_a_store_has_kept_is_bound_whatever_the_limits_are_now() {
+    let limits = Limits {
+        bindings: 1,
+        rule_arguments: 1,
+        ..Limits::default()
+    };
+    let mut router = Router::with_limits("/", limits);
+    let rule = arguments(&[("a", Value::Null), ("b", Value::Null)]);
+    let binding =
+        |to: &str| Binding::new("amq.headers", topic(to), "").with_arguments(rule.clone());
+    assert!(router.bind(binding("one")).is_err());
+    for to in ["one", "two"] {
+        assert!(router.rebind(binding(to)).unwrap());
+    }
+    let refused = router.bind(Binding::new("amq.direct", topic("q"), ""));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
 fn names_may_be_as_long_as_the_limit_and_no_longer() {
     let mut router = router_with(ExchangeKind::Direct);
     for (length, fits) in [(255, true), (256, false)] {
