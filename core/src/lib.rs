@@ -19,6 +19,7 @@ pub mod error;
 pub mod frontend;
 pub mod group;
 pub mod id;
+pub mod keep_alive;
 pub mod layer;
 pub mod message;
 pub mod native;

@@ -23,7 +23,10 @@ use standpipe_core::{
 };
 use tokio::sync::oneshot;
 
-use crate::{Settings, settings::OUTPUT_LIMIT};
+use crate::Settings;
+
+/// Messages that an expression may make of one.
+const OUTPUT_LIMIT: usize = 1_000;
 
 /// Levels that the JSON of a message may nest for an expression to be run on it; what an
 /// expression parses it parses recursively.

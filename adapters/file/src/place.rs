@@ -39,7 +39,7 @@ impl Place {
     ///
     /// # Errors
     /// `NotFound`, `Denied` or `Permanent` with the path; `Denied` also where the file's end may
-    /// not be read.
+    /// not be read, `Transient` where the file stays locked.
     pub(crate) async fn sink(&self, format: Format) -> Result<Sink> {
         let path = match self {
             Self::Standard => return Ok(Sink::new(Target::Standard)),

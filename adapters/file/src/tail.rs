@@ -1,14 +1,24 @@
 //! The end of a file that is appended to.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use standpipe_core::{Error, ErrorKind, Result};
 
 use crate::{format::Format, lines::LINE_BYTES};
+
+/// How long another writer may hold the file.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether the file is free. A busy writer lets go for moments only.
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
+/// What Linux calls it where no lock can be had, as on NFS without a lock daemon: `ENOLCK`. The
+/// standard library has no kind for it.
+const NO_LOCKS: i32 = 37;
 
 /// The end of a regular file, which is locked whenever it is written to: other writers wait, and none
 /// of them writes within what another one has begun, or loses it where that is cut back. All of it
@@ -28,7 +38,8 @@ impl Tail {
     /// not whole is cut off: a crash came between, so it was not confirmed and is sent again.
     ///
     /// # Errors
-    /// What the system said; `InvalidData` where an envelope would be longer than any that is read.
+    /// What the system said; `InvalidData` where an envelope would be longer than any that is read;
+    /// `TimedOut` where somebody else keeps the file locked.
     pub(crate) fn open(file: File, path: &Path, format: Format) -> io::Result<Self> {
         let reader = match File::open(path) {
             Err(error)
@@ -46,7 +57,7 @@ impl Tail {
             format,
             whole: 0,
         };
-        lock(&tail.file)?;
+        lock(&tail.file, LOCK_PATIENCE)?;
         let mended = tail.mend();
         unlock(&tail.file);
         mended.map(|()| tail)
@@ -56,10 +67,11 @@ impl Tail {
     /// was there before.
     ///
     /// # Errors
-    /// `Transient` where the file does not take more, `Unknown` where it cannot be cut back either.
+    /// `Transient` where the file does not take more or stays locked, `Unknown` where it cannot be
+    /// cut back either.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
         let transient = |message| move |error| failed(ErrorKind::Transient, message, error);
-        lock(&self.file).map_err(transient("the file cannot be locked"))?;
+        lock(&self.file, LOCK_PATIENCE).map_err(transient("the file cannot be locked"))?;
         // Whoever had the lock before may have been killed within a line.
         let mended = self.mend();
         let appended = mended
@@ -114,15 +126,31 @@ impl Tail {
     }
 }
 
-/// Waits until nobody else has locked the file. A file system that knows no locks is written to without.
-fn lock(file: &File) -> io::Result<()> {
+/// Waits until nobody else has locked the file, for as long as `patience`: the one who holds it may wait
+/// for us. A file system that knows no locks is written to without.
+fn lock(file: &File, patience: Duration) -> io::Result<()> {
+    let begun = Instant::now();
     loop {
-        match file.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-            locked => return locked,
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) if knows_no_locks(&error) => return Ok(()),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => {
+                let message = format!(
+                    "another process has locked the file, and did not let go of it in {patience:?}; \
+                     end that process, or write to another file"
+                );
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
         }
     }
+}
+
+/// Whether it says that there is no locking at all, and not that this lock failed.
+fn knows_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(NO_LOCKS)
 }
 
 /// Lets the next writer in.
@@ -157,4 +185,35 @@ fn last_line(reader: &mut File, length: u64) -> io::Result<Vec<u8>> {
 
 fn failed(kind: ErrorKind, message: &'static str, error: io::Error) -> Error {
     Error::new(kind, "write lines", message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_told_from_a_lock_that_failed() {
+        // ENOLCK, ENOSYS and EOPNOTSUPP; EIO.
+        for (code, expected) in [(37, true), (38, true), (95, true), (5, false)] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(knows_no_locks(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_stays_locked_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let (ours, theirs) = (File::create(&path).unwrap(), File::create(&path).unwrap());
+        theirs.lock().unwrap();
+        let error = lock(&ours, Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let text = error.to_string();
+        assert!(
+            text.contains("another process has locked the file"),
+            "{text}"
+        );
+        drop(theirs);
+        lock(&ours, Duration::ZERO).unwrap();
+    }
 }

@@ -243,17 +243,73 @@ async fn a_request_of_4097_messages_ends_its_stream_only_and_one_of_4096_is_answ
 /// Octets that a server may send unasked: the smallest that every client has.
 const WINDOW: u32 = 65_535;
 
-/// Asks for a list, and reads none of it.
-async fn list_unread(authority: &str) -> Streaming<ListTopicsResponse> {
+/// A connection whose answers find no more room than that.
+async fn small_windows(authority: &str) -> Channel {
     let endpoint = Channel::from_shared(format!("http://{authority}")).unwrap();
     let endpoint = endpoint.initial_stream_window_size(WINDOW);
-    let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
+    endpoint.connect().await.unwrap()
+}
+
+/// Asks for a list with these requests, of which there is one, and reads none of it.
+async fn list_unread(
+    authority: &str,
+    requests: impl tokio_stream::Stream<Item = ListTopicsRequest> + Send + 'static,
+) -> Streaming<ListTopicsResponse> {
+    let mut client = tonic::client::Grpc::new(small_windows(authority).await);
     client.ready().await.unwrap();
     let path = PathAndQuery::from_static("/standpipe.v1.Standpipe/ListTopics");
     let codec = tonic_prost::ProstCodec::<ListTopicsRequest, ListTopicsResponse>::default();
-    let request = tonic::Request::new(ListTopicsRequest {});
-    let listed = client.server_streaming(request, path, codec).await;
+    let requests = tonic::Request::new(requests);
+    let listed = client.streaming(requests, path, codec).await;
     listed.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn lists_whose_requests_do_not_come_keep_nobody_waiting() {
+    let (authority, _shutdown) = start().await;
+    let never = || list_unread(&authority, tokio_stream::pending());
+    let mut unsent = std::pin::pin!(async { tokio::join!(never(), never(), never(), never()) });
+    let waits = timeout(Duration::from_millis(200), &mut unsent).await;
+    assert!(waits.is_err(), "a list was made without a request");
+    let address = format!("grpc://{authority}/t").parse().unwrap();
+    let admin = GrpcDriver::new().admin(&address).await.unwrap();
+    timeout(SOON, admin.list()).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishers_that_never_read_have_room_for_16384_messages_a_connection() {
+    let (authority, _shutdown) = start().await;
+    let mut client = StandpipeClient::new(small_windows(&authority).await);
+    let mut unread = Vec::new();
+    for _ in 0..20 {
+        let request = || PublishRequest {
+            destination: "/t".to_owned(),
+            durability: 0,
+            messages: vec![Publication::default(); 4096],
+        };
+        let requests = tokio_stream::StreamExt::map(tokio_stream::iter(0..40), move |_| request());
+        unread.push(client.publish(requests).await.unwrap());
+    }
+    let address = format!("grpc://{authority}/t").parse().unwrap();
+    let admin = GrpcDriver::new().admin(&address).await.unwrap();
+    let mut taken = 0;
+    let mut looks = tokio::time::interval(Duration::from_millis(300));
+    loop {
+        looks.tick().await;
+        let Ok(topic) = admin.describe("t").await else {
+            continue;
+        };
+        let now: u64 = topic.partitions.iter().map(|partition| partition.end).sum();
+        if now == taken && now > 0 {
+            break;
+        }
+        taken = now;
+    }
+    assert!(
+        taken < 300_000,
+        "{taken} messages are taken from a client that reads no results"
+    );
+    still_serves(&authority).await;
 }
 
 #[tokio::test]
@@ -272,7 +328,12 @@ async fn four_lists_that_are_not_read_are_all_that_are_made() {
     }
     let mut unread = Vec::new();
     for _ in 0..4 {
-        unread.push(timeout(SOON, list_unread(&authority)).await.unwrap());
+        let request = tokio_stream::iter([ListTopicsRequest {}]);
+        unread.push(
+            timeout(SOON, list_unread(&authority, request))
+                .await
+                .unwrap(),
+        );
     }
     let mut fifth = std::pin::pin!(admin.list());
     let waits = timeout(Duration::from_millis(200), &mut fifth).await;

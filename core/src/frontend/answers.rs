@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 
@@ -57,6 +57,7 @@ impl AnswerTurns {
         Ok(AnswerTurn {
             _own: own,
             _all: all,
+            _over: None,
         })
     }
 }
@@ -66,6 +67,26 @@ impl AnswerTurns {
 pub struct AnswerTurn {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
+    _over: Option<oneshot::Sender<()>>,
+}
+
+impl AnswerTurn {
+    /// Calls `late` where the turn is not over [`ANSWER_TIME`] from now: the client does not read, and
+    /// others wait.
+    #[must_use]
+    pub fn watched(self, late: impl FnOnce() + Send + 'static) -> Self {
+        let (over, is_over) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            // Nothing is ever sent: the turn takes the sender with it.
+            if timeout(ANSWER_TIME, is_over).await.is_err() {
+                late();
+            }
+        });
+        Self {
+            _over: Some(over),
+            ..self
+        }
+    }
 }
 
 fn busy() -> Error {
@@ -96,6 +117,19 @@ mod tests {
         assert!(connections[TURNS].turn().now_or_never().is_none());
         drop(first);
         connections[TURNS].turn().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_over_in_time_is_not_late() {
+        let turns = AnswerTurns::default();
+        let (late, is_late) = oneshot::channel();
+        let turn = turns.turn().await.unwrap();
+        drop(turn.watched(|| late.send(()).unwrap()));
+        is_late.await.unwrap_err();
+        let (late, is_late) = oneshot::channel();
+        let turn = turns.turn().await.unwrap();
+        let _turn = turn.watched(|| late.send(()).unwrap());
+        is_late.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

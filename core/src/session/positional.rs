@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Open, source::READ_MESSAGES};
+use super::{Open, group_start::unheld_start, source::READ_MESSAGES};
 use crate::{
     broker::{Broker, Delivery, GroupOffset, PositionalReader, Topic},
     driver::StartAt,
@@ -13,30 +13,58 @@ use crate::{
 /// A reader, and the messages that it may still send.
 pub(super) struct Positional {
     pub(super) reader: PositionalReader,
-    pub(super) group: Option<String>,
+    group: Option<String>,
+    /// Partitions on which a group of `from=latest` was sure to hold a place when it was opened.
+    kept: Option<usize>,
     pub(super) credit: u64,
 }
 
 impl Positional {
-    /// A new group that starts at the latest message keeps that place before anything is read: it
-    /// goes on there, even if it ends before its first commit. A partition that is added to the topic
-    /// of a group that has begun is read from its beginning.
+    /// A group that starts at the latest message keeps its places before anything is read: it goes on
+    /// there, even if it ends before its first commit.
     pub(super) async fn open(broker: &Broker, topic: &Arc<Topic>, open: &Open) -> Result<Self> {
         let group = open.group.as_deref();
-        let has_begun = group.is_some_and(|group| has_begun(broker, topic, group));
-        let from = match open.from {
-            StartAt::Latest if has_begun => StartAt::Earliest,
-            from => from,
+        let keeping = group.filter(|_| open.from == StartAt::Latest);
+        let held = keeping.map(|group| held_places(broker, topic, group));
+        let from = match &held {
+            Some(held) => unheld_start(held.iter().copied()),
+            None => open.from,
         };
         let reader = broker.positional_reader(topic, group, from).await?;
-        if let (StartAt::Latest, Some(group)) = (from, group) {
-            keep_places(broker, topic, group, &reader).await?;
+        if let (Some(group), Some(held)) = (keeping, &held) {
+            keep_places(broker, topic, group, &reader, held).await?;
         }
         Ok(Self {
             reader,
             group: open.group.clone(),
+            kept: held.map(|held| held.len()),
             credit: 0,
         })
+    }
+
+    /// The group, and what a commit of `offsets` keeps; `None` without a group. On partitions that were
+    /// added together, the ones before these get a place too: a hole would read as a place that was
+    /// never kept, and what is in it would be passed over.
+    pub(super) fn places(
+        &self,
+        broker: &Broker,
+        topic: &Topic,
+        offsets: &[(PartitionId, Offset)],
+    ) -> Option<(String, Vec<GroupOffset>)> {
+        let group = self.group.clone()?;
+        let mut places = offsets.to_vec();
+        let last = offsets.iter().map(|(partition, _)| partition.0 as usize);
+        let last = last.max().unwrap_or_default();
+        if let Some(kept) = self.kept.filter(|kept| last > *kept) {
+            let held = held_places(broker, topic, &group);
+            let before = unheld(&held).filter(|partition| {
+                let index = partition.0 as usize;
+                let is_named = offsets.iter().any(|(named, _)| named == partition);
+                (kept..last).contains(&index) && !is_named
+            });
+            places.extend(before.map(|partition| (partition, Offset::ZERO)));
+        }
+        Some((group, group_offsets(topic, places)))
     }
 
     pub(super) async fn recv(&mut self) -> Result<Vec<Delivery>> {
@@ -62,7 +90,7 @@ impl Positional {
 }
 
 /// What a group that reads `topic` commits.
-pub(super) fn group_offsets(
+fn group_offsets(
     topic: &Topic,
     offsets: impl IntoIterator<Item = (PartitionId, Offset)>,
 ) -> Vec<GroupOffset> {
@@ -76,12 +104,22 @@ pub(super) fn group_offsets(
     offsets.collect()
 }
 
-/// Whether the group has committed anything on the topic.
-fn has_begun(broker: &Broker, topic: &Topic, group: &str) -> bool {
-    let stored = broker.group_offsets(topic.namespace(), group);
-    stored
-        .iter()
-        .any(|stored| *stored.offset.topic == **topic.name())
+/// Whether the group holds a place, partition by partition.
+fn held_places(broker: &Broker, topic: &Topic, group: &str) -> Vec<bool> {
+    let mut held = vec![false; topic.partition_count() as usize];
+    for stored in broker.group_offsets(topic.namespace(), group) {
+        if *stored.offset.topic == **topic.name()
+            && let Some(held) = held.get_mut(stored.offset.partition.0 as usize)
+        {
+            *held = true;
+        }
+    }
+    held
+}
+
+fn unheld(held: &[bool]) -> impl Iterator<Item = PartitionId> {
+    let numbered = (0..).map(PartitionId).zip(held);
+    numbered.filter_map(|(partition, held)| (!held).then_some(partition))
 }
 
 async fn keep_places(
@@ -89,10 +127,14 @@ async fn keep_places(
     topic: &Topic,
     group: &str,
     reader: &PositionalReader,
+    held: &[bool],
 ) -> Result<()> {
-    let partitions = (0..topic.partition_count()).map(PartitionId);
-    let places = partitions.filter_map(|partition| Some((partition, reader.position(partition)?)));
+    let places =
+        unheld(held).filter_map(|partition| Some((partition, reader.position(partition)?)));
     let offsets = group_offsets(topic, places);
+    if offsets.is_empty() {
+        return Ok(());
+    }
     let committed = broker.group_commit(topic.namespace(), group, &offsets);
     committed.await?.await
 }
@@ -170,6 +212,41 @@ mod tests {
         drop(reader(&broker, &topic).await);
         broker.grow_topic("/", "t", 2).await.unwrap();
         publish(&broker, 1).await;
+        let read = read(&broker, &topic).await;
+        assert_eq!(read, [(PartitionId(1), Offset(0))]);
+    }
+
+    async fn commit(broker: &Broker, group: &str, offsets: &[GroupOffset]) {
+        let committed = broker.group_commit("/", group, offsets).await;
+        committed.unwrap().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_held_one_place_only_is_not_sent_what_was_there_before() {
+        let (broker, topic) = topic().await;
+        broker.grow_topic("/", "t", 4).await.unwrap();
+        for lane in 0..4 {
+            publish(&broker, lane).await;
+        }
+        let offsets = group_offsets(&topic, [(PartitionId(2), Offset(1))]);
+        commit(&broker, "g", &offsets).await;
+        drop(reader(&broker, &topic).await);
+        publish(&broker, 3).await;
+        let read = read(&broker, &topic).await;
+        assert_eq!(read, [(PartitionId(3), Offset(1))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_leaves_no_hole_among_partitions_that_came_together() {
+        let (broker, topic) = topic().await;
+        let positional = reader(&broker, &topic).await;
+        broker.grow_topic("/", "t", 3).await.unwrap();
+        for lane in 1..3 {
+            publish(&broker, lane).await;
+        }
+        let committed = [(PartitionId(2), Offset(1))];
+        let (group, offsets) = positional.places(&broker, &topic, &committed).unwrap();
+        commit(&broker, &group, &offsets).await;
         let read = read(&broker, &topic).await;
         assert_eq!(read, [(PartitionId(1), Offset(0))]);
     }

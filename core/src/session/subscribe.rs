@@ -7,7 +7,6 @@ use tokio::{sync::mpsc, time::Interval};
 
 use super::{
     Bounds, CreditGrant, Delivered, Event, Open, Request,
-    positional::group_offsets,
     source::{Source, wrong_mode},
 };
 use crate::{
@@ -253,15 +252,16 @@ impl Session {
     }
 
     async fn commit(&mut self, sequence: u64, offsets: Vec<(PartitionId, Offset)>) {
-        let group = match &self.source {
-            Source::Positional(positional) => positional.group.clone(),
+        let places = match &self.source {
+            Source::Positional(positional) => {
+                positional.places(&self.broker, &self.topic, &offsets)
+            }
             Source::Lease(_) => None,
         };
-        let confirm = match group {
-            Some(group) => {
-                let offsets = group_offsets(&self.topic, offsets);
+        let confirm = match places {
+            Some((group, places)) => {
                 let namespace = DEFAULT_NAMESPACE;
-                self.broker.group_commit(namespace, &group, &offsets).await
+                self.broker.group_commit(namespace, &group, &places).await
             }
             None => Err(wrong_mode(&Request::Commit { sequence, offsets })),
         };

@@ -12,13 +12,13 @@ use standpipe_core::{
 use tokio::sync::oneshot;
 
 use super::{Batch, Framing};
-use crate::settings::OUTPUT_LIMIT;
+use crate::Settings;
 
 /// Messages between their way in and their outcome, oldest first.
 pub(super) struct Ledger {
     framing: Framing,
-    /// Bytes that the answers to one message may have.
-    output_bytes: usize,
+    /// What the answers to one message may come to.
+    settings: Settings,
     next: u64,
     waiting: VecDeque<Waiting>,
     batches: VecDeque<Answer>,
@@ -46,10 +46,10 @@ enum Waiting {
 }
 
 impl Ledger {
-    pub(super) fn new(framing: Framing, output_bytes: usize) -> Self {
+    pub(super) fn new(framing: Framing, settings: Settings) -> Self {
         Self {
             framing,
-            output_bytes,
+            settings,
             next: 0,
             waiting: VecDeque::new(),
             batches: VecDeque::new(),
@@ -121,10 +121,14 @@ impl Ledger {
         }) = self.waiting.front_mut()
         {
             *bytes += line.len();
-            if answers.len() == OUTPUT_LIMIT || *bytes > self.output_bytes {
-                let limit = self.output_bytes;
+            let Settings {
+                output_bytes,
+                child_messages,
+                ..
+            } = self.settings;
+            if answers.len() == child_messages || *bytes > output_bytes {
                 return Err(format!(
-                    "it makes more than {OUTPUT_LIMIT} messages or {limit} bytes of one"
+                    "it makes more than {child_messages} messages or {output_bytes} bytes of one"
                 ));
             }
             message.annotations = annotations.clone();

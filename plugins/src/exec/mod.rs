@@ -27,7 +27,7 @@ use crate::Settings;
 pub enum Framing {
     /// NDJSON envelopes with a string `seq`, which the output lines carry. Order is kept, so a
     /// message is done when a line of a later one, or the end, is seen: it may be dropped, or split
-    /// into at most 1,000. A line without a known `seq` stops the route.
+    /// into at most [`Settings::child_messages`]. A line without a known `seq` stops the route.
     Envelopes,
     /// Payloads, strictly one line out for each line in. A tombstone, which has no payload, passes
     /// as it is; a payload with a line break fails. A line too many stops the route as soon as it is

@@ -216,9 +216,22 @@ async fn a_line_without_an_end_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_message_is_split_into_thousands() {
+    let exec = exec(&python("print(line * 5000, end=\"\")"));
+    let split = through(&exec, numbered(1)).await;
+    assert_eq!(split, [vec![numbered(1).remove(0); 5_000]]);
+    exec.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_message_that_is_split_without_end_stops_the_route() {
     let command = "yes '{\"seq\":\"0\",\"payload\":\"x\"}'";
-    let error = problem(&exec(command), numbered(1)).await;
+    let settings = Settings {
+        child_messages: 1_000,
+        ..Settings::default()
+    };
+    let endless = Exec::new(command, Framing::Envelopes, settings);
+    let error = problem(&endless, numbered(1)).await;
     assert!(error.contains("more than 1000 messages"), "{error}");
     let settings = Settings {
         output_bytes: 100,

@@ -27,7 +27,7 @@ pub(super) async fn work(
     settings: Settings,
     mut batches: mpsc::Receiver<Batch>,
 ) -> Result<()> {
-    let mut ledger = Ledger::new(framing, settings.output_bytes);
+    let mut ledger = Ledger::new(framing, settings);
     let mut next = batches.recv().await;
     while let Some(first) = next {
         match run_child(&command, settings, first, &mut batches, &mut ledger).await {

@@ -13,11 +13,12 @@ use futures::{FutureExt, task::AtomicWaker};
 use standpipe_core::{Result, broker::Confirm};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{often::Often, output::Output};
+use super::{often::OftenByKind, output::Output};
 use crate::codec::method::Method;
 
-/// A store that refuses does so for each publish of each client.
-static NACKED: Often = Often::new();
+/// A store that refuses does so for each publish of each client. One that is full does not keep the
+/// failure of another from being told.
+static NACKED: OftenByKind = OftenByKind::new();
 
 /// A publish that was taken, or was not.
 type Taken = Result<Confirm>;
@@ -128,7 +129,7 @@ fn resolve(result: Result<()>, tag: &mut u64) -> bool {
     *tag += 1;
     result
         .inspect_err(|error| {
-            if let Some(count) = NACKED.happened(Instant::now()) {
+            if let Some(count) = NACKED.happened(error.kind(), Instant::now()) {
                 tracing::warn!(%error, count, "publishes are nacked");
             }
         })

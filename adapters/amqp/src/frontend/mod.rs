@@ -37,7 +37,7 @@ mod writer;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use standpipe_core::{Result, broker::Broker, frontend::Frontend};
+use standpipe_core::{Result, broker::Broker, frontend::Frontend, keep_alive::keep_alive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -116,5 +116,29 @@ async fn accept(
     let open = "the semaphores are never closed";
     let places = [all.await.expect(open), half_open.await.expect(open)];
     let (socket, peer) = listener.accept().await?;
+    // A client may want no heartbeats: then nothing else notices that it is gone, and its place with it.
+    if let Err(error) = keep_alive(&socket) {
+        tracing::debug!(%peer, %error, "no TCP keepalive");
+    }
     Ok((socket, peer, places))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_asks_a_silent_client_whether_it_is_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let room = Arc::new(Semaphore::new(2));
+        let rooms = [&room, &room];
+        let (accepted, client) =
+            tokio::join!(accept(&listener, rooms), TcpStream::connect(address));
+        let (socket, ..) = accepted.unwrap();
+        assert!(sockopt::socket_keepalive(&socket).unwrap());
+        drop(client);
+    }
 }

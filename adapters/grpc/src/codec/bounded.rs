@@ -25,7 +25,7 @@ use crate::{
 const DEPTH: usize = 128;
 /// Messages of one publish request: decoded, each takes far more memory than its smallest encoding,
 /// and so does its outcome.
-const PUBLISH_MESSAGES: usize = 4096;
+pub(crate) const PUBLISH_MESSAGES: usize = 4096;
 
 /// Protobuf, with a limit on the number of nested things before they are decoded.
 #[derive(Debug, Clone)]

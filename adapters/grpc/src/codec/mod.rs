@@ -13,6 +13,7 @@ mod tests;
 mod value;
 
 pub(crate) use admin::{topic_from_proto, topic_to_proto};
+pub(crate) use bounded::PUBLISH_MESSAGES;
 pub use bounded::{BoundedCodec, BoundedDecoder};
 pub(crate) use error::{error_to_proto, status_to_error, to_status};
 pub(crate) use event::{event_from_proto, event_to_proto};

@@ -6,9 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use standpipe_core::frontend::ANSWER_TIME;
+use standpipe_core::frontend::{ANSWER_TIME, AnswerTurn};
 use tokio::time::{sleep, timeout};
 use tonic::{
+    Status,
     body::Body,
     codegen::{
         BoxFuture, Service,
@@ -17,14 +18,13 @@ use tonic::{
     server::NamedService,
 };
 
-use super::{peer::Peer, receiving::metered, service::Answers};
+use super::{
+    answers::Answers,
+    peer::{Peer, keeping},
+    receiving::metered,
+    unanswered::Unanswered,
+};
 use crate::intake::{Intake, Share, opening};
-
-/// Calls whose answers grow with the broker.
-const LARGE: [&str; 2] = [
-    "/standpipe.v1.Standpipe/ListTopics",
-    "/standpipe.v1.Standpipe/DescribeTopic",
-];
 
 /// A service within its limits.
 #[derive(Debug, Clone)]
@@ -64,20 +64,13 @@ where
         let peer = peer.expect("each of our connections has one");
         let share = Arc::new(self.intake.share());
         let origin = Origin {
-            peer: peer.clone(),
+            peer,
             share: share.clone(),
         };
         request.extensions_mut().insert(origin);
-        let large = LARGE.contains(&request.uri().path());
         let request = request.map(|body| metered(body, share.clone()));
         let answering = opening(share, self.service.call(request));
-        Box::pin(async move {
-            if large {
-                peer.in_turn(answering).await
-            } else {
-                answering.await
-            }
-        })
+        Box::pin(async move { answering.await.map(keeping) })
     }
 }
 
@@ -95,15 +88,32 @@ impl Origin {
         origin.expect("the guard put it there").clone()
     }
 
+    /// Waits for a turn at an answer that grows with the broker: once its request is there, so that
+    /// one that does not come keeps nobody waiting.
+    pub(super) async fn turn(&self) -> Result<AnswerTurn, Status> {
+        self.peer.turn().await
+    }
+
+    /// An answer that keeps its turn until it is written.
+    pub(super) fn in_turn<T>(&self, answer: T, turn: AnswerTurn) -> tonic::Response<T> {
+        self.peer.in_turn(answer, turn)
+    }
+
+    /// The room for what its connection publishes.
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        self.peer.unanswered()
+    }
+
     /// Closes the connection, and returns, once its client has taken none of `answers` for
-    /// [`ANSWER_TIME`] while requests of this call wait that hold room which others may wait for.
-    pub(super) async fn unread<T>(&self, answers: &Answers<T>) {
+    /// [`ANSWER_TIME`] while requests of this call wait that hold room which others may wait for, or
+    /// what it has published is waited for by others.
+    pub(super) async fn unread<T>(&self, answers: &Answers<T>, is_waited_for: impl Fn() -> bool) {
         loop {
             // What the broker itself cannot take yet is not the client's fault: then there is room here.
             let taken = timeout(ANSWER_TIME, answers.reserve()).await.is_ok();
             if taken {
                 sleep(ANSWER_TIME).await;
-            } else if self.share.holds_room() {
+            } else if self.share.holds_room() || is_waited_for() {
                 return self.peer.close();
             }
         }
@@ -130,16 +140,25 @@ mod tests {
         origin.share.grow(1 << 20).await;
         let request = origin.share.whole(Bytes::from(vec![0; 1 << 20]));
         assert!(
-            timeout(LONG, origin.unread(&answers)).await.is_err(),
+            timeout(LONG, origin.unread(&answers, || false))
+                .await
+                .is_err(),
             "there is room"
         );
-        answers.send(Ok(vec![0_u8])).await.unwrap();
-        timeout(LONG, origin.unread(&answers)).await.unwrap();
+        answers.send(Ok(vec![0_u8].into())).await.unwrap();
+        timeout(LONG, origin.unread(&answers, || false))
+            .await
+            .unwrap();
         timeout(LONG, origin.peer.closing()).await.unwrap();
         drop(request);
         assert!(
-            timeout(LONG, origin.unread(&answers)).await.is_err(),
+            timeout(LONG, origin.unread(&answers, || false))
+                .await
+                .is_err(),
             "nothing is held"
         );
+        timeout(LONG, origin.unread(&answers, || true))
+            .await
+            .expect("others wait for what it has published");
     }
 }

@@ -1,5 +1,6 @@
 //! The gRPC server: its clients talk to the broker here.
 
+mod answers;
 mod guard;
 mod incoming;
 mod peer;
@@ -7,6 +8,7 @@ mod publish;
 mod receiving;
 mod service;
 mod subscribe;
+mod unanswered;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +28,7 @@ const MESSAGE_SLACK: usize = 1 << 20;
 const STREAMS: u32 = 100;
 /// Octets on their way to us on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How often a silent peer is asked whether it is there, and how long it has to answer.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_DEADLINE: Duration = Duration::from_secs(20);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use standpipe_core::frontend::{ANSWER_TIME, AnswerTurn, AnswerTurns};
-use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::{body::Body, codegen::http::Response};
+use tonic::{Status, body::Body, codegen::http::Response};
 
+use super::unanswered::Unanswered;
 use crate::codec::to_status;
 
 /// Whoever is at the other end of a connection.
@@ -17,6 +17,7 @@ pub(super) struct Peer {
     address: Arc<str>,
     /// Its turns at large answers.
     turns: AnswerTurns,
+    unanswered: Unanswered,
     closing: CancellationToken,
 }
 
@@ -25,6 +26,7 @@ impl Peer {
         Self {
             address: address.into(),
             turns,
+            unanswered: Unanswered::default(),
             closing: CancellationToken::new(),
         }
     }
@@ -42,53 +44,45 @@ impl Peer {
         self.closing.clone().cancelled_owned()
     }
 
-    /// The answer, once it is its turn. It keeps that until its last octet is written; where this
-    /// takes too long, the connection is closed.
-    pub(super) async fn in_turn<E>(
-        &self,
-        answering: impl Future<Output = Result<Response<Body>, E>>,
-    ) -> Result<Response<Body>, E> {
-        let turn = match self.turns.turn().await {
-            Ok(turn) => turn,
-            Err(error) => return Ok(to_status(&error).into_http()),
-        };
-        let response = answering.await?;
-        Ok(response.map(|body| self.kept(body, turn)))
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
     }
 
-    fn kept(&self, body: Body, turn: AnswerTurn) -> Body {
-        let (unwritten, written) = oneshot::channel::<()>();
-        let kept = Arc::new(Kept {
-            _turn: turn,
-            _unwritten: unwritten,
-        });
+    pub(super) async fn turn(&self) -> Result<AnswerTurn, Status> {
+        let turn = self.turns.turn().await;
+        turn.map_err(|error| to_status(&error))
+    }
+
+    /// An answer that keeps its turn until its last octet is written; where this takes too long, the
+    /// connection is closed.
+    pub(super) fn in_turn<T>(&self, answer: T, turn: AnswerTurn) -> tonic::Response<T> {
         let peer = self.clone();
-        tokio::spawn(async move {
-            // Nothing is ever sent: the last octets take the sender with them.
-            if timeout(ANSWER_TIME, written).await.is_err() {
-                peer.close();
-            }
-        });
-        let keeping = move |octets: Bytes| {
-            Bytes::from_owner(Part {
-                octets,
-                _kept: kept.clone(),
-            })
-        };
-        Body::new(body.map_frame(move |frame| frame.map_data(&keeping)))
+        let turn = turn.watched(move || peer.close());
+        let mut response = tonic::Response::new(answer);
+        response.extensions_mut().insert(Arc::new(turn));
+        response
     }
 }
 
-/// What an answer has until it is written.
-struct Kept {
-    _turn: AnswerTurn,
-    _unwritten: oneshot::Sender<()>,
+/// The same answer; where it has a turn, its octets have it from here on.
+pub(super) fn keeping(mut response: Response<Body>) -> Response<Body> {
+    let turn = response.extensions_mut().remove::<Arc<AnswerTurn>>();
+    let Some(turn) = turn else {
+        return response;
+    };
+    let keeping = move |octets: Bytes| {
+        Bytes::from_owner(Part {
+            octets,
+            _turn: turn.clone(),
+        })
+    };
+    response.map(|body| Body::new(body.map_frame(move |frame| frame.map_data(&keeping))))
 }
 
 /// Octets of an answer, wherever they wait to be written.
 struct Part {
     octets: Bytes,
-    _kept: Arc<Kept>,
+    _turn: Arc<AnswerTurn>,
 }
 
 impl AsRef<[u8]> for Part {
@@ -99,17 +93,19 @@ impl AsRef<[u8]> for Part {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use futures::FutureExt as _;
+    use tokio::time::timeout;
     use tonic::service::AxumBody;
 
     use super::*;
 
     async fn answered(peer: &Peer) -> Body {
         let body = Body::new(AxumBody::from("list"));
-        let answering = async { Ok::<_, Infallible>(Response::new(body)) };
-        peer.in_turn(answering).await.unwrap().into_body()
+        let turn = peer.turn().await.unwrap();
+        let (_, body, extensions) = peer.in_turn(body, turn).into_parts();
+        let mut response = Response::new(body);
+        *response.extensions_mut() = extensions;
+        keeping(response).into_body()
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,13 +4,16 @@ use standpipe_core::{
     broker::Broker,
     session::{self, CHANNEL_DEPTH, Outcome, PublishRequest, REQUEST_DEPTH},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::{
+    answers::{Answers, Batch},
     guard::Origin,
-    service::{Answers, next},
+    service::next,
+    unanswered::{Held, Unanswered},
 };
 use crate::{
     codec::{outcome_to_proto, publish_from_proto, to_status},
@@ -25,9 +28,10 @@ pub(super) async fn serve(
     origin: Origin,
     shutdown: CancellationToken,
 ) {
+    let unanswered = origin.unanswered();
     tokio::select! {
-        () = run(broker, stream, &answers, shutdown) => {}
-        () = origin.unread(&answers) => {}
+        () = run(broker, stream, &answers, unanswered, shutdown) => {}
+        () = origin.unread(&answers, || unanswered.is_full()) => {}
     }
 }
 
@@ -35,14 +39,16 @@ async fn run(
     broker: Broker,
     stream: Streaming<proto::PublishRequest>,
     answers: &Answers<proto::PublishResult>,
+    unanswered: &Unanswered,
     shutdown: CancellationToken,
 ) {
     let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
     let (outcomes, receiver) = mpsc::channel(CHANNEL_DEPTH);
+    let held = Held::default();
     let (read, published, ()) = tokio::join!(
-        read(stream, sender, shutdown),
+        read(unanswered.admit(stream), sender, &held, shutdown),
         session::publish(&broker, requests, outcomes),
-        answer(receiver, answers),
+        answer(receiver, &held, answers),
     );
     let published = published.map_err(|error| to_status(&error));
     if let Err(status) = published.and(read) {
@@ -50,13 +56,18 @@ async fn run(
     }
 }
 
+/// A request, and the room that it was decoded in.
+type Admitted = (proto::PublishRequest, OwnedSemaphorePermit);
+
 async fn read(
-    mut stream: Streaming<proto::PublishRequest>,
+    mut stream: impl Stream<Item = Result<Admitted, Status>> + Unpin,
     requests: mpsc::Sender<PublishRequest>,
+    held: &Held,
     shutdown: CancellationToken,
 ) -> Result<(), Status> {
-    while let Some(request) = next(&mut stream, requests.closed(), &shutdown).await? {
+    while let Some((request, room)) = next(&mut stream, requests.closed(), &shutdown).await? {
         let request = publish_from_proto(request).map_err(|error| to_status(&error))?;
+        held.keep(room, request.messages.len());
         if requests.send(request).await.is_err() {
             break;
         }
@@ -66,6 +77,7 @@ async fn read(
 
 async fn answer(
     mut outcomes: mpsc::Receiver<Vec<Outcome>>,
+    held: &Held,
     answers: &Answers<proto::PublishResult>,
 ) {
     loop {
@@ -74,8 +86,9 @@ async fn answer(
             () = answers.closed() => return,
         };
         let Some(answered) = answered else { return };
+        let room = held.release(answered.len());
         let results = answered.into_iter().map(outcome_to_proto).collect();
-        if answers.send(Ok(results)).await.is_err() {
+        if answers.send(Ok(Batch::new(results, room))).await.is_err() {
             return;
         }
     }

@@ -6,23 +6,19 @@ use standpipe_core::{
     session::{AdminReply, AdminRequest, serve_admin},
 };
 use tokio::sync::mpsc;
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{guard::Origin, publish, subscribe};
+use super::{
+    answers::{ANSWERS, Stream, one_by_one},
+    guard::Origin,
+    publish, subscribe,
+};
 use crate::{
     codec::{to_status, topic_to_proto},
     proto::{self, standpipe_server::Standpipe},
 };
-
-/// Batches of answers that wait for a client that reads slowly.
-pub(super) const ANSWERS: usize = 1;
-
-/// Items that go out on a stream, as many at once as there are.
-pub(super) type Answers<T> = mpsc::Sender<Result<Vec<T>, Status>>;
-
-type Stream<T> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
 
 /// The service over a broker.
 #[derive(Debug)]
@@ -40,19 +36,6 @@ impl Service {
         let reply = serve_admin(&self.broker, request).await;
         reply.map_err(|error| to_status(&error))
     }
-}
-
-/// The items of batches, one by one.
-fn one_by_one<T: Send + 'static>(receiver: mpsc::Receiver<Result<Vec<T>, Status>>) -> Stream<T> {
-    use futures::StreamExt as _;
-    let batches = ReceiverStream::new(receiver).flat_map(|batch| {
-        let items: Vec<_> = match batch {
-            Ok(items) => items.into_iter().map(Ok).collect(),
-            Err(status) => vec![Err(status)],
-        };
-        futures::stream::iter(items)
-    });
-    Box::pin(batches)
 }
 
 #[tonic::async_trait]
@@ -123,24 +106,28 @@ impl Standpipe for Service {
         &self,
         request: Request<proto::DescribeTopicRequest>,
     ) -> Result<Response<proto::DescribeTopicResponse>, Status> {
+        let origin = Origin::of(&request);
+        let turn = origin.turn().await?;
         let name = request.into_inner().name;
         let reply = self.administer(AdminRequest::Describe(name)).await?;
         let topic = match reply {
             AdminReply::Topic(topic) => Some(topic_to_proto(*topic)),
             _ => None,
         };
-        Ok(Response::new(proto::DescribeTopicResponse { topic }))
+        Ok(origin.in_turn(proto::DescribeTopicResponse { topic }, turn))
     }
 
     async fn list_topics(
         &self,
-        _request: Request<proto::ListTopicsRequest>,
+        request: Request<proto::ListTopicsRequest>,
     ) -> Result<Response<proto::ListTopicsResponse>, Status> {
+        let origin = Origin::of(&request);
+        let turn = origin.turn().await?;
         let topics = match self.administer(AdminRequest::List).await? {
             AdminReply::Topics(topics) => topics.into_iter().map(topic_to_proto).collect(),
             _ => Vec::new(),
         };
-        Ok(Response::new(proto::ListTopicsResponse { topics }))
+        Ok(origin.in_turn(proto::ListTopicsResponse { topics }, turn))
     }
 
     async fn purge_topic(
@@ -167,7 +154,7 @@ impl Standpipe for Service {
 
 /// The next request of a stream, unless its session or the server ends first.
 pub(super) async fn next<T>(
-    stream: &mut Streaming<T>,
+    stream: &mut (impl tokio_stream::Stream<Item = Result<T, Status>> + Unpin),
     session_ended: impl Future<Output = ()>,
     shutdown: &CancellationToken,
 ) -> Result<Option<T>, Status> {

@@ -8,10 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{
-    guard::Origin,
-    service::{Answers, next},
-};
+use super::{answers::Answers, guard::Origin, service::next};
 use crate::{
     codec::{event_to_proto, open_from_proto, request_from_proto, to_status},
     proto::{self, subscribe_request::Request as Kind},
@@ -37,7 +34,7 @@ pub(super) async fn serve(
     };
     tokio::select! {
         () = serving => {}
-        () = origin.unread(&answers) => {}
+        () = origin.unread(&answers, || false) => {}
     }
 }
 
@@ -110,6 +107,6 @@ async fn answer(mut events: mpsc::Receiver<Event>, answers: &Answers<proto::Deli
             () = answers.closed() => return,
         };
         let Some(event) = event else { return };
-        room.send(Ok(event_to_proto(event)));
+        room.send(Ok(event_to_proto(event).into()));
     }
 }

@@ -95,8 +95,13 @@ impl Buffer {
         self.ready.notified()
     }
 
+    /// Takes in what comes next, unless something before it has failed: an ack of it would commit
+    /// what was never given out.
     pub(super) fn push(&self, partition: i32, offset: i64, incoming: Incoming) {
         let mut state = self.state.lock();
+        if state.failed.is_some() {
+            return;
+        }
         let takes = state
             .drain
             .as_mut()
@@ -229,13 +234,18 @@ mod tests {
     }
 
     fn push(buffer: &Buffer, partition: i32) {
+        push_at(buffer, partition, 0);
+    }
+
+    fn push_at(buffer: &Buffer, partition: i32, offset: i64) {
         let lane = Lane(u64::try_from(partition).unwrap());
+        let number = u64::try_from(offset).unwrap();
         let incoming = Incoming {
             message: Message::new("x"),
-            receipt: ReceiptToken { lane, number: 0 },
+            receipt: ReceiptToken { lane, number },
             attempts: 0,
         };
-        buffer.push(partition, 0, incoming);
+        buffer.push(partition, offset, incoming);
     }
 
     /// How many messages a look finds; `None` at the end.
@@ -286,6 +296,19 @@ mod tests {
             let error = buffer.take(ReceiveLimit::messages(1)).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Disconnected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn what_is_behind_a_failure_is_neither_given_out_nor_committed() {
+        let buffer = Buffer::new(None);
+        buffer.assign([0]);
+        push_at(&buffer, 0, 0);
+        buffer.fail(Error::new(ErrorKind::Unsupported, "receive", "what is it"));
+        push_at(&buffer, 0, 2);
+        assert_eq!(look(&buffer), Some(1));
+        let error = buffer.take(ReceiveLimit::messages(1)).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(buffer.ack([(0, 0), (0, 2)]), [(0, 1)]);
     }
 
     #[test]

@@ -100,13 +100,13 @@ fn open(address: &Address, source: &Source) -> Result<(KafkaConsumer, KafkaSettl
     if source.until == Until::End {
         buffer.drain(ends(&consumer, &source.topic, &partitions)?);
     }
-    start(&consumer, source, &partitions)?;
+    let held = start(&consumer, source, &partitions)?;
     let consumer = Arc::new(consumer);
     let settler = KafkaSettler {
         topic: source.topic.clone(),
         buffer: Arc::clone(&buffer),
         group: source.group.as_ref().map(|_| Arc::downgrade(&consumer)),
-        order: Mutex::new(()),
+        held: Mutex::new(held),
     };
     let (leaving, left) = oneshot::channel();
     let polled = Arc::clone(&buffer);

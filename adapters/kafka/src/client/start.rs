@@ -5,7 +5,7 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     topic_partition_list::TopicPartitionListElem,
 };
-use standpipe_core::{Error, ErrorKind, Result, driver::StartAt};
+use standpipe_core::{Error, ErrorKind, Result, driver::StartAt, session::unheld_start};
 
 use super::{
     context::Context,
@@ -15,23 +15,29 @@ use super::{
 };
 
 /// Joins the group, or takes all partitions where there is none. Blocks.
+///
+/// Where the group is to begin at the latest message, returns how many partitions, from the first on, it
+/// holds a place on.
 pub(super) fn start(
     consumer: &BaseConsumer<Context>,
     source: &Source,
     partitions: &[i32],
-) -> Result<()> {
+) -> Result<Option<i32>> {
     let places = || places(consumer, &source.topic, partitions, source.from);
     if source.group.is_none() {
         let assigned = consumer.assign(&places()?);
         assigned.map_err(|error| failure("take the partitions", error))?;
         consumer.context().buffer.assign(partitions.iter().copied());
-        return Ok(());
+        return Ok(None);
     }
+    let mut held = partitions.len();
     if source.from != StartAt::Earliest {
-        commit_first_places(consumer, source.from, &places()?)?;
+        held = commit_first_places(consumer, source.from, &places()?)?;
     }
     let subscribed = consumer.subscribe(&[&source.topic]);
-    subscribed.map_err(|error| failure("join the group", error))
+    subscribed.map_err(|error| failure("join the group", error))?;
+    let is_latest = source.from == StartAt::Latest;
+    Ok(i32::try_from(held).ok().filter(|_| is_latest))
 }
 
 /// The ends of all partitions now. Blocks.
@@ -76,21 +82,26 @@ fn places(
 }
 
 /// A group that is new begins at these places; one that has committed keeps its own. A partition that
-/// is added to the topic of a group that began at the latest message is read from its beginning: what
+/// was added to the topic of a group that began at the latest message is read from its beginning: what
 /// came before the group was given it is part of what it is to carry.
+///
+/// Returns on how many partitions, from the first on, it holds a place.
 fn commit_first_places(
     consumer: &BaseConsumer<Context>,
     from: StartAt,
     places: &TopicPartitionList,
-) -> Result<()> {
+) -> Result<usize> {
     let committed = consumer.committed_offsets(places.clone(), ANSWER);
     let committed = committed.map_err(|error| failure("look for the group's offsets", error))?;
     let is_held = |place: &TopicPartitionListElem<'_>| {
         let held = committed.find_partition(place.topic(), place.partition());
         held.is_some_and(|held| matches!(held.offset(), Offset::Offset(_)))
     };
-    if from == StartAt::Latest && places.elements().iter().any(is_held) {
-        return Ok(());
+    let held: Vec<bool> = places.elements().iter().map(is_held).collect();
+    if from == StartAt::Latest && unheld_start(held.iter().copied()) == StartAt::Earliest {
+        // A commit would be refused while other members are there, and is not needed: what has no place
+        // is read from its beginning.
+        return Ok(held.iter().take_while(|held| **held).count());
     }
     let mut first = TopicPartitionList::new();
     for place in places.elements() {
@@ -100,11 +111,13 @@ fn commit_first_places(
             added.map_err(|error| failure("choose the place to start", error))?;
         }
     }
-    if first.count() == 0 {
-        return Ok(());
+    if first.count() > 0 {
+        let done = consumer.commit(&first, CommitMode::Sync);
+        // A broker takes it only while the group has no members.
+        let operation = "set the group's first offsets, with its other members stopped";
+        done.map_err(|error| failure(operation, error))?;
     }
-    let done = consumer.commit(&first, CommitMode::Sync);
-    done.map_err(|error| failure("set the group's first offsets", error))
+    Ok(held.len())
 }
 
 /// A time beyond the last message is answered with the end.

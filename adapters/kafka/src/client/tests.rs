@@ -15,8 +15,8 @@ use standpipe_core::{
     broker::{Broker, Options},
     codec::Codecs,
     driver::{
-        Consumer, Driver, Incoming, OpenOptions, Producer, ReceiptToken, ReceiveLimit, Settlement,
-        Settler,
+        Consumer, Driver, Incoming, Lane, OpenOptions, Producer, ReceiptToken, ReceiveLimit,
+        Settlement, Settler,
     },
     frontend::Frontend,
     id::Millis,
@@ -290,6 +290,26 @@ async fn a_group_that_started_at_the_latest_message_carries_all_that_came_since(
         assert_eq!(payloads(&found), texts(2..5));
     }
     assert!(bench.drained(&latest, true).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_held_one_place_only_is_not_sent_what_was_there_before() {
+    let bench = Bench::new("held", 4, &[]).await;
+    bench.send(numbered(0..100)).await;
+    let group = format!("?group={}", bench.topic);
+    let (mut consumer, settler) = bench.consumer(&group, &OpenOptions::drain()).await;
+    let mut all = Vec::new();
+    while let Some(batch) = consumer.receive(ReceiveLimit::messages(100)).await.unwrap() {
+        all.extend(batch);
+    }
+    all.retain(|one| one.lane() == Lane(2));
+    settler.settle(acks(&all)).await.unwrap();
+    consumer.close().await.unwrap();
+    assert!(!all.is_empty() && all.len() < 100, "{}", all.len());
+    let latest = format!("{group}&from=latest");
+    assert!(bench.drained(&latest, true).await.is_empty());
+    bench.send(numbered(100..105)).await;
+    assert_eq!(bench.drained(&latest, true).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use standpipe_core::{
     store::ReadLimit,
 };
 
-use super::workers::{Workers, is_heavy};
+use super::workers::{Workers, is_heavy, read_here};
 use crate::codec::records;
 
 /// What is read at once where every entry is looked at.
@@ -145,6 +145,10 @@ impl Times<'_> {
     async fn times_of(&self, batch: &Bytes) -> Option<Vec<Option<Millis>>> {
         if !is_heavy(batch) {
             return records::times(batch).ok();
+        }
+        let here = read_here(batch, |limit| records::times_within(batch, limit).ok());
+        if let Some(times) = here.await {
+            return Some(times);
         }
         let batch = batch.clone();
         let working = self.workers.run(move || records::times(&batch));

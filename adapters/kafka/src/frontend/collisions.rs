@@ -1,11 +1,14 @@
 //! Names of topics that differ in `.` and `_` alone. Kafka's metrics call them the same, and so its
 //! controller makes one of them only: of two that are here, one could not be mirrored there.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use standpipe_core::broker::Broker;
 
-use super::names;
+use super::{names, service::NAMESPACE};
 
 const ALIKE: [char; 2] = ['.', '_'];
 
@@ -17,13 +20,17 @@ pub(super) struct Collisions {
 }
 
 impl Collisions {
-    /// What there is in the way of these names. All topics are looked through, once, where any of the
-    /// names can be like another.
+    /// What there is in the way of those of these names that no topic has. All topics are looked through,
+    /// once, where any of them can be like another.
     pub(super) fn among<'a>(broker: &Broker, asked: impl Iterator<Item = &'a str>) -> Self {
         let asked = asked.filter(|name| name.contains(ALIKE));
+        let asked = asked.filter(|name| broker.topic(NAMESPACE, name).is_none());
         let mut taken: HashMap<_, _> = asked.map(|name| (common(name), None)).collect();
+        // Names that are alike have one length, and few topics have it.
+        let lengths: HashSet<_> = taken.keys().map(String::len).collect();
         if !taken.is_empty() {
-            for topic in names::topics(broker) {
+            let topics = names::topics(broker).into_iter();
+            for topic in topics.filter(|topic| lengths.contains(&topic.name().len())) {
                 if let Some(held) = taken.get_mut(&common(topic.name())) {
                     *held = Some(topic.name().clone());
                 }

@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -15,6 +14,7 @@ use super::{
     backlog::Backlog,
     dispatch::{Answer, dispatch},
     inbox::Inbox,
+    outlet::Due,
     service::{Client, Service},
 };
 use crate::codec::{Malformed, header::RequestHeader};
@@ -24,7 +24,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection may be without a request, as Kafka's `connections.max.idle.ms`; also how
 /// long a client may take over one answer.
 const IDLE: Duration = Duration::from_secs(600);
-/// How long a client may take nothing of an answer.
+/// How long a client may take nothing of an answer for whose share of the room others may wait.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long a request may take from its size to its end.
 const RECEIVE: Duration = Duration::from_secs(60);
@@ -191,12 +191,12 @@ async fn write(
             }
             Answer::Nothing => continue,
         };
-        if let Err(error) = put(to, &mut due.octets).await {
+        if let Err(error) = put(to, &mut due).await {
             if error.kind() == io::ErrorKind::TimedOut {
                 let (stalled, whole) = (STALLED.as_secs(), IDLE.as_secs());
                 tracing::warn!(
-                    "a kafka client took nothing of an answer for {stalled} s, or not all of it in \
-                     {whole} s, and is closed"
+                    "a kafka client took not all of an answer in {whole} s, or nothing of a large one \
+                     for {stalled} s, and is closed"
                 );
             }
             return;
@@ -207,11 +207,14 @@ async fn write(
 }
 
 /// Writes an answer to a client that takes it.
-async fn put(to: &mut (impl AsyncWrite + Unpin), octets: &mut BytesMut) -> io::Result<()> {
+async fn put(to: &mut (impl AsyncWrite + Unpin), due: &mut Due) -> io::Result<()> {
     let end = Instant::now() + IDLE;
-    while !octets.is_empty() {
-        let patience = end.min(Instant::now() + STALLED);
-        if timeout_at(patience, to.write_buf(octets)).await?? == 0 {
+    while !due.octets.is_empty() {
+        let patience = match due.has_share() {
+            true => end.min(Instant::now() + STALLED),
+            false => end,
+        };
+        if timeout_at(patience, to.write_buf(&mut due.octets)).await?? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }

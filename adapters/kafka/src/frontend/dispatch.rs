@@ -1,20 +1,26 @@
 //! From a request to who answers it.
 
-use std::{convert::Infallible, future::Future};
+use std::{future::Future, time::Duration};
 
 use bytes::BytesMut;
 use futures::future::BoxFuture;
 
 use super::{
     alter_configs, cluster, config_resources, configs, delete_records, epochs, fetch, groups,
-    list_offsets, log_dirs, membership, metadata, offset_delete, offsets, outlet::Due, pages,
-    partitions, produce, producer_id, producers, replicas, service::Client, topics,
+    list_offsets, log_dirs, membership, metadata, offset_delete, offsets,
+    outlet::{Due, Full},
+    pages, partitions, produce, producer_id, producers, replicas,
+    service::Client,
+    topics,
 };
 use crate::codec::{
     Malformed, Reader, Wire,
     api::{ApiKey, fetch::FetchRequest},
     header::RequestHeader,
 };
+
+/// Octets of a request up to which it is kept until its turn to be answered comes.
+const QUESTION: usize = 1 << 20;
 
 /// What goes back to the client.
 pub(super) enum Answer {
@@ -75,21 +81,44 @@ pub(super) async fn dispatch(
             let syncing = membership::sync(client, Wire::read(&mut body, version)?, version);
             Ok(later(header, 0, syncing))
         }
-        _ => at_once(client, &header, body).await.map(Answer::Now),
+        _ => at_once(client, header, body).await,
     }
 }
 
-/// The answer to what is done when it is answered.
-async fn at_once(client: &Client, header: &RequestHeader, body: Reader) -> Result<Due, Malformed> {
-    let outlet = client.service.outlet();
-    if header.key.is_repeatable() {
-        let make = || administer(client, header, body.clone());
-        return outlet.make(make).await;
+/// The answer to what is done when it is answered. A large one goes where it can be made anew: its turn
+/// to be written may come late, and until then it would hold room that those before it may wait for.
+async fn at_once(
+    client: &Client,
+    header: RequestHeader,
+    body: Reader,
+) -> Result<Answer, Malformed> {
+    let octets = administer(client, &header, body.clone()).await?;
+    if !header.key.is_repeatable() || body.remaining() > QUESTION {
+        let due = client.service.outlet().take(octets);
+        return due
+            .map(Answer::Now)
+            .map_err(|full| Malformed(full.to_string()));
     }
-    let octets = administer(client, header, body).await?;
-    outlet
-        .take(octets)
-        .map_err(|full| Malformed(full.to_string()))
+    Ok(match Due::small(octets) {
+        Ok(due) => Answer::Now(due),
+        Err(full) => anew(client.clone(), header, body, full),
+    })
+}
+
+/// The answer to a request that was found to have a large one, made when it can be written.
+fn anew(client: Client, header: RequestHeader, body: Reader, full: Full) -> Answer {
+    let held = body.remaining();
+    let due = async move {
+        let anew = async {
+            let made = administer(&client, &header, body).await;
+            made.expect("the same request was read before")
+        };
+        client.service.outlet().make_anew(full, anew).await
+    };
+    Answer::Later {
+        held,
+        due: Box::pin(due),
+    }
 }
 
 async fn administer(
@@ -101,10 +130,14 @@ async fn administer(
     Ok(match header.key {
         ApiKey::Heartbeat => now(header, &membership::heartbeat(client, Wire::read(body, v)?)),
         ApiKey::LeaveGroup => now(header, &membership::leave(client, Wire::read(body, v)?, v)),
-        ApiKey::Metadata => now(
-            header,
-            &metadata::answer(client, Wire::read(body, v)?, v).await,
-        ),
+        ApiKey::Metadata => {
+            let request = Wire::read(body, v)?;
+            let _turn = match metadata::is_of_all(&request, v) {
+                true => Some(client.service.turns().described().await),
+                false => None,
+            };
+            now(header, &metadata::answer(client, request, v).await)
+        }
         ApiKey::ListOffsets => now(
             header,
             &list_offsets::answer(client, Wire::read(body, v)?, v).await,
@@ -131,7 +164,10 @@ async fn administer(
             header,
             &producer_id::answer(client, Wire::read(body, v)?).await,
         ),
-        ApiKey::DescribeConfigs => now(header, &configs::answer(client, Wire::read(body, v)?)),
+        ApiKey::DescribeConfigs => {
+            let _turn = client.service.turns().described().await;
+            now(header, &configs::answer(client, Wire::read(body, v)?))
+        }
         ApiKey::AlterConfigs => now(
             header,
             &alter_configs::replace(client, Wire::read(body, v)?).await,
@@ -161,10 +197,13 @@ async fn look_after(
             header,
             &delete_records::answer(client, Wire::read(body, v)?).await,
         ),
-        ApiKey::DescribeLogDirs => now(
-            header,
-            &log_dirs::answer(client, Wire::read(body, v)?).await,
-        ),
+        ApiKey::DescribeLogDirs => {
+            let _turn = client.service.turns().read().await;
+            now(
+                header,
+                &log_dirs::answer(client, Wire::read(body, v)?).await,
+            )
+        }
         ApiKey::AlterReplicaLogDirs => now(header, &log_dirs::alter(client, Wire::read(body, v)?)),
         ApiKey::ListConfigResources => now(
             header,
@@ -211,15 +250,23 @@ pub(super) fn later<T: Wire>(
 /// The response to a fetch: one batch may be larger than many small answers.
 fn fetching(client: Client, header: RequestHeader, request: FetchRequest, held: usize) -> Answer {
     let due = async move {
-        let make = || async {
-            let response = fetch::answer(&client, &request, header.version).await;
-            Ok::<_, Infallible>(now(&header, &response))
-        };
-        let Ok(due) = client.service.outlet().make(make).await;
-        due
+        let first = fetched(&client, &header, &request, fetch::LONGEST_WAIT);
+        // The client has waited, and this holds room for which others do.
+        let anew = fetched(&client, &header, &request, Duration::ZERO);
+        client.service.outlet().make(first, anew).await
     };
     Answer::Later {
         held,
         due: Box::pin(due),
     }
+}
+
+async fn fetched(
+    client: &Client,
+    header: &RequestHeader,
+    request: &FetchRequest,
+    longest: Duration,
+) -> BytesMut {
+    let response = fetch::answer(client, request, header.version, longest).await;
+    now(header, &response)
 }

@@ -34,7 +34,7 @@ const ANSWER_LIMIT: usize = 1 << 20;
 /// Entries read of a partition at once.
 const ENTRIES: usize = 4096;
 /// The longest wait that a client is granted.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const READ_COMMITTED: i8 = 1;
 /// From then on clients are given what a topic compresses with zstd (KIP-110).
 const ZSTD: i16 = 10;
@@ -59,8 +59,13 @@ struct Round {
 }
 
 /// Batches of the partitions asked for, as soon as there are as many octets as the client wants,
-/// or its time is over. There are no fetch sessions: each request names its partitions.
-pub(super) async fn answer(client: &Client, request: &FetchRequest, version: i16) -> FetchResponse {
+/// or its time is over, which is `longest` at most. There are no fetch sessions: each request names its partitions.
+pub(super) async fn answer(
+    client: &Client,
+    request: &FetchRequest,
+    version: i16,
+    longest: Duration,
+) -> FetchResponse {
     if !SESSIONLESS.contains(&request.session_epoch) {
         return FetchResponse {
             error_code: ErrorCode::FetchSessionIdNotFound.number(),
@@ -68,7 +73,7 @@ pub(super) async fn answer(client: &Client, request: &FetchRequest, version: i16
         };
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let deadline = Instant::now() + wait.min(LONGEST_WAIT);
+    let deadline = Instant::now() + wait.min(longest);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let enough = enough.min(most(request));
     loop {

@@ -25,6 +25,12 @@ use crate::codec::{
 /// From then on a topic that is not known by its id has no name; before, an empty one.
 const NULL_NAME: i16 = 12;
 
+/// Whether a request is for all topics: its answer has any length, though it is short itself.
+pub(super) fn is_of_all(request: &MetadataRequest, version: i16) -> bool {
+    let topics = request.topics.as_ref();
+    topics.is_none_or(|topics| version == 0 && topics.is_empty())
+}
+
 /// The broker, and the topics asked for; those that are missing come into being where the client
 /// and the broker allow it.
 pub(super) async fn answer(
@@ -34,9 +40,8 @@ pub(super) async fn answer(
 ) -> MetadataResponse {
     let may_create =
         request.allow_auto_topic_creation && client.service.options().auto_create == AutoCreate::On;
-    let asked = request
-        .topics
-        .filter(|topics| version > 0 || !topics.is_empty());
+    let is_of_all = is_of_all(&request, version);
+    let asked = request.topics.filter(|_| !is_of_all);
     let mut topics: Vec<_> = match asked {
         None => names::topics(client.broker())
             .iter()
@@ -71,10 +76,8 @@ pub(super) async fn answer(
 
 /// What is in the way of the topics that are to come into being.
 fn collisions(client: &Client, asked: &[TopicAsked]) -> Collisions {
-    let broker = client.broker();
     let named = asked.iter().filter_map(|one| one.name.as_deref());
-    let missing = named.filter(|name| broker.topic(NAMESPACE, name).is_none());
-    Collisions::among(broker, missing)
+    Collisions::among(client.broker(), named)
 }
 
 /// A topic, which comes into being where it is missing and `creating` says what is in the way of that.

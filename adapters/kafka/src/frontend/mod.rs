@@ -45,6 +45,7 @@ mod replicas;
 mod service;
 mod settings;
 mod topics;
+mod turns;
 mod visible;
 mod workers;
 

@@ -54,5 +54,5 @@ pub(super) fn topics(broker: &Broker) -> Vec<Arc<Topic>> {
 fn is_visible(topic: &Arc<Topic>) -> bool {
     &**topic.namespace() == NAMESPACE
         && is_legal(topic.name())
-        && topic.spec().lifetime == Lifetime::Permanent
+        && topic.lifetime() == Lifetime::Permanent
 }

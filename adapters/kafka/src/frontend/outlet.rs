@@ -8,19 +8,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Answers up to this size are not counted: connections are, and each holds few of them. That is a
 /// fetch's 1 MiB and what is told beside it.
 const SMALL: usize = 2 << 20;
-/// Octets of those that are larger; one that is larger than all of it waits until it is alone.
-const ROOM: usize = 256 << 20;
+/// Octets of those that are larger and are written now; one that is larger than all of it waits until
+/// it is alone.
+const WRITTEN: usize = 256 << 20;
+/// Octets of those that are larger and cannot be made anew: they are held while others are before them.
+const KEPT: usize = 64 << 20;
 const UNIT: usize = 1 << 10;
 
 /// Room for large answers; first come, first served.
+///
+/// Nobody waits for what is held by somebody who waits. Room to write is given to answers whose turn has
+/// come alone, and their clients have a limited time to take them. The other room is never waited for.
 #[derive(Debug)]
-pub(super) struct Outlet(Arc<Semaphore>);
+pub(super) struct Outlet {
+    written: Room,
+    kept: Room,
+}
 
-/// An answer that is due, and its share of the room until it is written.
+#[derive(Debug)]
+struct Room {
+    octets: usize,
+    free: Arc<Semaphore>,
+}
+
+/// An answer that is due, and its share of a room until it is written.
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) octets: BytesMut,
-    _share: Option<OwnedSemaphorePermit>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// There is no room for an answer of so many octets.
@@ -29,50 +44,95 @@ pub(super) struct Full(usize);
 
 impl Default for Outlet {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM / UNIT)))
+        Self {
+            written: Room::of(WRITTEN),
+            kept: Room::of(KEPT),
+        }
     }
 }
 
 impl Outlet {
-    /// Makes an answer. One that has no room goes, waits until there is as much, and is made anew:
-    /// what waits holds nothing, however many there are. Cancel-safe where `make` is.
-    ///
-    /// # Errors
-    /// Those of `make`.
-    pub(super) async fn make<F, E>(&self, make: impl Fn() -> F) -> Result<Due, E>
-    where
-        F: Future<Output = Result<BytesMut, E>>,
-    {
-        let full = match self.take(make().await?) {
-            Ok(due) => return Ok(due),
-            Err(full) => full,
-        };
-        let share = self.0.clone().acquire_many_owned(full.units()).await;
-        let share = share.expect("the semaphore is never closed");
-        let octets = make().await?;
-        Ok(Due {
-            octets,
-            _share: Some(share),
-        })
+    /// Makes an answer whose turn to be written has come: it must be written next. One that has no room
+    /// goes, waits until there is as much, and is made `anew`: what waits holds nothing, however many
+    /// there are. Cancel-safe where both are.
+    pub(super) async fn make(
+        &self,
+        first: impl Future<Output = BytesMut>,
+        anew: impl Future<Output = BytesMut>,
+    ) -> Due {
+        match self.written.take(first.await) {
+            Ok(due) => due,
+            Err(full) => self.make_anew(full, anew).await,
+        }
     }
 
-    /// Takes an answer that cannot be made anew.
+    /// The same of an answer that is known to be large.
+    pub(super) async fn make_anew(&self, full: Full, anew: impl Future<Output = BytesMut>) -> Due {
+        let share = self.written.share(&full).await;
+        Due {
+            octets: anew.await,
+            share: Some(share),
+        }
+    }
+
+    /// Takes an answer that cannot be made anew; it need not be written next.
     ///
     /// # Errors
     /// Where there is no room for it.
     pub(super) fn take(&self, octets: BytesMut) -> Result<Due, Full> {
+        self.kept.take(octets)
+    }
+}
+
+impl Room {
+    fn of(octets: usize) -> Self {
+        Self {
+            octets,
+            free: Arc::new(Semaphore::new(octets / UNIT)),
+        }
+    }
+
+    fn take(&self, octets: BytesMut) -> Result<Due, Full> {
         if octets.len() <= SMALL {
             return Ok(octets.into());
         }
         let full = Full(octets.len());
-        let share = self.0.clone().try_acquire_many_owned(full.units());
+        let share = self.free.clone().try_acquire_many_owned(self.units(&full));
         match share {
             Ok(share) => Ok(Due {
                 octets,
-                _share: Some(share),
+                share: Some(share),
             }),
             Err(_) => Err(full),
         }
+    }
+
+    async fn share(&self, full: &Full) -> OwnedSemaphorePermit {
+        let free = self.free.clone();
+        let share = free.acquire_many_owned(self.units(full)).await;
+        share.expect("the semaphore is never closed")
+    }
+
+    fn units(&self, full: &Full) -> u32 {
+        full.0.min(self.octets).div_ceil(UNIT) as u32
+    }
+}
+
+impl Due {
+    /// An answer that takes no share.
+    ///
+    /// # Errors
+    /// Where it is too large for that.
+    pub(super) fn small(octets: BytesMut) -> Result<Self, Full> {
+        match octets.len() {
+            size if size > SMALL => Err(Full(size)),
+            _ => Ok(octets.into()),
+        }
+    }
+
+    /// Whether others may wait for what it holds.
+    pub(super) fn has_share(&self) -> bool {
+        self.share.is_some()
     }
 }
 
@@ -81,20 +141,14 @@ impl From<BytesMut> for Due {
     fn from(octets: BytesMut) -> Self {
         Self {
             octets,
-            _share: None,
+            share: None,
         }
-    }
-}
-
-impl Full {
-    fn units(&self) -> u32 {
-        self.0.div_ceil(UNIT).min(ROOM / UNIT) as u32
     }
 }
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (octets, room) = (self.0, ROOM >> 20);
+        let (octets, room) = (self.0, KEPT >> 20);
         write!(
             f,
             "an answer of {octets} octets, and those that clients do not read hold {room} MiB, which is \

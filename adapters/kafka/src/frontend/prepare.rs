@@ -6,12 +6,12 @@ use standpipe_core::{broker::Topic, entry::Draft};
 use super::{
     failure::{Failure, batch_failure},
     settings,
-    workers::{Workers, is_heavy},
+    workers::{Workers, is_heavy, read_here},
 };
 use crate::codec::{
     api::produce::RecordError,
     error_code::ErrorCode,
-    records::{Packing, Survey, check, repack, split},
+    records::{BadBatch, Packing, Survey, check, repack, split},
 };
 
 /// Records that an answer names at most, of those that were refused.
@@ -36,9 +36,11 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Names no more records than there is room for, which is less from then on.
+    /// Names no more records than there is room for, which is less from then on. What is not named gives
+    /// its memory back: a request may have many batches, and all that is held of them waits for the last.
     pub(super) fn name_at_most(&mut self, room: &mut usize) {
         self.records.truncate(*room);
+        self.records.shrink_to_fit();
         *room -= self.records.len();
     }
 
@@ -82,8 +84,24 @@ pub(super) async fn prepare(
     if !is_heavy(&draft.body) && !matches!(kept, Kept::Packed(_)) {
         return bring(draft, kept);
     }
+    if matches!(kept, Kept::AsProduced) {
+        let surveyed = read_here(&draft.body, |limit| surveyed(&draft, limit)).await;
+        if let Some(surveyed) = surveyed {
+            surveyed.map_err(batch_failure)?;
+            let pieces = Vec::new();
+            return Ok(Prepared { draft, pieces });
+        }
+    }
     let working = workers.run(move || bring(draft, kept));
     working.await.unwrap_or_else(|error| Err(lost(&error)))
+}
+
+/// Whether a batch's records are what they should be; `None` where more comes out of it than `limit`.
+fn surveyed(draft: &Draft, limit: usize) -> Option<Result<(), BadBatch>> {
+    match Survey::within(draft, limit) {
+        Err(BadBatch::TooLarge(_)) => None,
+        surveyed => Some(surveyed.map(drop)),
+    }
 }
 
 fn bring(draft: Draft, kept: Kept) -> Result<Prepared, Refused> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake, outlet::Outlet,
+    KafkaFrontend, KafkaOptions, coordinator::Groups, intake::Intake, outlet::Outlet, turns::Turns,
     workers::Workers,
 };
 use crate::codec::api::metadata::BrokerNode;
@@ -29,6 +29,7 @@ pub(super) struct Service {
     settings: KafkaFrontend,
     intake: Intake,
     outlet: Outlet,
+    turns: Turns,
     workers: Workers,
 }
 
@@ -48,6 +49,7 @@ impl Service {
             settings,
             intake: Intake::default(),
             outlet: Outlet::default(),
+            turns: Turns::default(),
             workers: Workers::default(),
         })
     }
@@ -80,6 +82,11 @@ impl Service {
     /// Room for answers that are not written yet.
     pub(super) fn outlet(&self) -> &Outlet {
         &self.outlet
+    }
+
+    /// Turns to make the largest answers.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Who does what would hold up other connections.

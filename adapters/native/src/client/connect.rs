@@ -4,7 +4,10 @@ use std::{io, time::Duration};
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
-use standpipe_core::{Error, ErrorKind, Result, address::Address, session::client::from_remote};
+use standpipe_core::{
+    Error, ErrorKind, Result, address::Address, keep_alive::keep_alive,
+    session::client::from_remote,
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{
@@ -14,7 +17,7 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-use super::{DEFAULT_PORT, disconnected, keep_alive::keep_alive};
+use super::{DEFAULT_PORT, disconnected, keep_alive::limit_unanswered};
 use crate::codec::{ClientFrame, DEFAULT_MESSAGE_LIMIT, Framing, ServerFrame, VERSION};
 
 /// From the first packet to the welcome.
@@ -59,6 +62,7 @@ async fn open(authority: &str) -> Result<Wire> {
     let stream = TcpStream::connect(authority).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     keep_alive(&stream).map_err(failed)?;
+    limit_unanswered(&stream).map_err(failed)?;
     let (reader, socket) = stream.into_split();
     let framing = Framing::new(DEFAULT_MESSAGE_LIMIT);
     let mut wire = Wire {
@@ -143,5 +147,12 @@ mod tests {
         assert!(sockopt::socket_keepalive(socket).unwrap());
         let silence = sockopt::tcp_keepidle(socket).unwrap();
         assert_eq!(silence, Duration::from_secs(30));
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_acknowledges_nothing_is_given_up_in_less_than_two_minutes() {
+        let wire = connect(&peer(vec![welcome()]).await).await.unwrap();
+        let socket: &TcpStream = wire.sender.socket.as_ref();
+        assert_eq!(sockopt::tcp_user_timeout(socket).unwrap(), 100_000);
     }
 }

@@ -5,23 +5,18 @@ use std::{io, time::Duration};
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
 
-/// How long a connection may be silent before the peer is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(30);
-/// How long it has to answer before it is asked again.
-const INTERVAL: Duration = Duration::from_secs(10);
-/// How often it is asked before the connection is over.
-const PROBES: u32 = 3;
+/// How long what a client has sent may stay unacknowledged, or a broker keep its window shut; and, since
+/// the system then counts this in place of the probes, how long the broker may be silent to them.
+const UNANSWERED: Duration = Duration::from_secs(100);
 
-/// Has the system ask a silent peer: a host that lost its power, or a network that forgot the
-/// connection, answers nothing for a minute, and the connection ends. Whoever only waits for messages
-/// sends nothing that could stay without an answer, and would wait for ever.
+/// Has the system end a client's connection where the broker acknowledges nothing: while anything is
+/// unacknowledged no probes are sent, and the system alone would send it again for a quarter of an hour.
+///
+/// Not for a broker's end: a client that reads nothing for long is only slow.
 ///
 /// # Errors
 /// What the system said.
-pub(crate) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    sockopt::set_tcp_keepidle(stream, SILENCE)?;
-    sockopt::set_tcp_keepintvl(stream, INTERVAL)?;
-    sockopt::set_tcp_keepcnt(stream, PROBES)?;
-    sockopt::set_socket_keepalive(stream, true)?;
+pub(super) fn limit_unanswered(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_tcp_user_timeout(stream, UNANSWERED.as_millis() as u32)?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 mod admin;
 mod connect;
 mod consume;
-pub(crate) mod keep_alive;
+mod keep_alive;
 mod local;
 mod produce;
 #[cfg(test)]

@@ -7,10 +7,10 @@ use futures::StreamExt as _;
 use standpipe_core::{
     Error, ErrorKind, Result,
     broker::Broker,
-    frontend::{AnswerTurn, AnswerTurns},
+    frontend::AnswerTurns,
+    keep_alive::keep_alive,
     session::{
-        self, AdminReply, AdminRequest, Open, OpenMode, PublishRequest, REQUEST_DEPTH, Request,
-        serve_admin,
+        self, AdminRequest, Open, OpenMode, PublishRequest, REQUEST_DEPTH, Request, serve_admin,
     },
 };
 use tokio::{
@@ -24,11 +24,11 @@ use tokio::{
 };
 use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
-use super::writer::{Outlets, outlets, write};
-use crate::{
-    client::keep_alive::keep_alive,
-    codec::{ClientFrame, Framing, ServerFrame, VERSION},
+use super::{
+    describe::{describe, is_large},
+    writer::{Outlets, outlets, write},
 };
+use crate::codec::{ClientFrame, Framing, ServerFrame, VERSION};
 
 /// From accept to hello.
 const HELLO_DEADLINE: Duration = Duration::from_secs(10);
@@ -110,8 +110,7 @@ async fn greet(frames: &mut Frames, sender: &mut OwnedWriteHalf, broker: &Broker
 /// Says why, to a client that may or may not listen.
 async fn farewell(outlets: Outlets, error: Error, writing: impl Future<Output = Result<()>>) {
     let last = async {
-        let failed = (ServerFrame::Failed(error), None);
-        let _ = outlets.frames.send(failed).await;
+        outlets.frames.send(ServerFrame::Failed(error)).await;
         drop(outlets);
     };
     let _ = tokio::time::timeout(FAREWELL, async { tokio::join!(last, writing) }).await;
@@ -124,6 +123,7 @@ struct Connection {
     outlets: Outlets,
     publishing: Option<mpsc::Sender<PublishRequest>>,
     consuming: Option<mpsc::Sender<Request>>,
+    describing: Option<mpsc::Sender<(u64, AdminRequest)>>,
     opened: bool,
     sessions: JoinSet<Result<()>>,
     /// A positional subscription: it goes on as long as it has credit, whether or not anybody asks.
@@ -138,6 +138,7 @@ impl Connection {
             outlets,
             publishing: None,
             consuming: None,
+            describing: None,
             opened: false,
             sessions: JoinSet::new(),
             replay: None,
@@ -172,9 +173,7 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Admin { id, request } => {
-                let (reply, turn) = administer(&self.broker, &self.turns, request).await;
-                let frame = ServerFrame::Admin { id, reply };
-                let _ = self.outlets.frames.send((frame, turn)).await;
+                self.administer(id, request).await;
                 Ok(())
             }
         }
@@ -190,6 +189,29 @@ impl Connection {
         });
         let _ = publishing.send(request).await;
         Ok(())
+    }
+
+    /// What waits for its turn does so beside the rest: the settlements behind it cannot wait.
+    async fn administer(&mut self, id: u64, request: AdminRequest) {
+        if !is_large(&request) {
+            let reply = serve_admin(&self.broker, request).await;
+            return self
+                .outlets
+                .frames
+                .send(ServerFrame::Admin { id, reply })
+                .await;
+        }
+        let describing = self.describing.get_or_insert_with(|| {
+            let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
+            let (broker, turns) = (self.broker.clone(), self.turns.clone());
+            let describing = describe(broker, turns, requests, self.outlets.frames.clone());
+            self.sessions.spawn(async move {
+                describing.await;
+                Ok(())
+            });
+            sender
+        });
+        let _ = describing.send((id, request)).await;
     }
 
     fn open(&mut self, open: Open) -> Result<()> {
@@ -214,6 +236,7 @@ impl Connection {
     async fn finish(mut self, shutdown: &CancellationToken) {
         self.publishing = None;
         self.consuming = None;
+        self.describing = None;
         let ended = async { while self.sessions.join_next().await.is_some() {} };
         tokio::select! {
             () = ended => return,
@@ -227,21 +250,6 @@ impl Connection {
     /// Ends the sessions at once.
     fn into_outlets(self) -> Outlets {
         self.outlets
-    }
-}
-
-/// The reply, and where it may be large, the turn that it has until it is written.
-async fn administer(
-    broker: &Broker,
-    turns: &AnswerTurns,
-    request: AdminRequest,
-) -> (Result<AdminReply>, Option<AnswerTurn>) {
-    if !matches!(request, AdminRequest::List | AdminRequest::Describe(_)) {
-        return (serve_admin(broker, request).await, None);
-    }
-    match turns.turn().await {
-        Ok(turn) => (serve_admin(broker, request).await, Some(turn)),
-        Err(error) => (Err(error), None),
     }
 }
 
@@ -290,4 +298,89 @@ fn panicked(error: &tokio::task::JoinError) -> Error {
         "serve native connection",
         error.to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use standpipe_core::{
+        broker::Options,
+        codec::Codecs,
+        message::Message,
+        session::{Destination, Publication},
+        store::MemoryStore,
+    };
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::codec::DEFAULT_MESSAGE_LIMIT;
+
+    type Client = FramedRead<TcpStream, Framing>;
+
+    /// A client of a broker that takes its turns from `turns`.
+    async fn client(turns: &AnswerTurns) -> Client {
+        let store = Arc::new(MemoryStore::new());
+        let broker = Broker::open(store, Codecs::default(), Options::default());
+        let around = Around {
+            broker: broker.await.unwrap(),
+            turns: turns.of_connection(),
+            shutdown: CancellationToken::new(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        tokio::spawn(serve(accepted.unwrap().0, around));
+        FramedRead::new(client.unwrap(), Framing::new(DEFAULT_MESSAGE_LIMIT))
+    }
+
+    async fn send(client: &mut Client, frames: &[ClientFrame]) {
+        let mut out = BytesMut::new();
+        frames.iter().for_each(|frame| frame.encode(&mut out));
+        client.get_mut().write_all(&out).await.unwrap();
+    }
+
+    async fn receive(client: &mut Client) -> ServerFrame {
+        ServerFrame::decode(client.next().await.unwrap().unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_a_list_that_waits_for_its_turn_is_answered() {
+        let turns = AnswerTurns::default();
+        let mut others = Vec::new();
+        for _ in 0..4 {
+            others.push(turns.of_connection().turn().await.unwrap());
+        }
+        let mut client = client(&turns).await;
+        let hello = ClientFrame::Hello {
+            version: VERSION,
+            features: 0,
+        };
+        let list = ClientFrame::Admin {
+            id: 7,
+            request: AdminRequest::List,
+        };
+        let publish = ClientFrame::Publish(PublishRequest {
+            destination: Some(Destination::Topic("t".to_owned())),
+            durability: None,
+            messages: vec![Publication {
+                sequence: 1,
+                message: Message::new("x"),
+            }],
+        });
+        send(&mut client, &[hello, list, publish]).await;
+        let welcome = receive(&mut client).await;
+        assert!(matches!(welcome, ServerFrame::Welcome { .. }));
+        let outcomes = receive(&mut client).await;
+        assert!(matches!(outcomes, ServerFrame::Outcomes(_)));
+        others.pop();
+        let listed = receive(&mut client).await;
+        assert!(matches!(
+            listed,
+            ServerFrame::Admin {
+                id: 7,
+                reply: Ok(_)
+            }
+        ));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+mod describe;
 mod writer;
 
 use std::sync::Arc;

@@ -9,8 +9,8 @@ use standpipe_core::{
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     sync::mpsc,
-    time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::codec::ServerFrame;
 
@@ -26,7 +26,29 @@ type Framed = (ServerFrame, Option<AnswerTurn>);
 pub(super) struct Outlets {
     pub(super) outcomes: mpsc::Sender<Vec<Outcome>>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) frames: mpsc::Sender<Framed>,
+    pub(super) frames: FrameOutlet,
+}
+
+/// Where single frames are put.
+#[derive(Clone)]
+pub(super) struct FrameOutlet {
+    frames: mpsc::Sender<Framed>,
+    late: CancellationToken,
+}
+
+impl FrameOutlet {
+    /// Nobody takes it where the connection has ended.
+    pub(super) async fn send(&self, frame: ServerFrame) {
+        let _ = self.frames.send((frame, None)).await;
+    }
+
+    /// The same for a frame that may be large. It must be read in time, and all that goes out before
+    /// it: others wait for their turns.
+    pub(super) async fn send_in_turn(&self, frame: ServerFrame, turn: AnswerTurn) {
+        let late = self.late.clone();
+        let turn = turn.watched(move || late.cancel());
+        let _ = self.frames.send((frame, Some(turn))).await;
+    }
 }
 
 /// Where the writer takes it from.
@@ -34,30 +56,45 @@ pub(super) struct Outgoing {
     outcomes: mpsc::Receiver<Vec<Outcome>>,
     events: mpsc::Receiver<Event>,
     frames: mpsc::Receiver<Framed>,
+    /// Cancelled once a frame has kept its turn for too long.
+    late: CancellationToken,
 }
 
 pub(super) fn outlets() -> (Outlets, Outgoing) {
     let (outcomes, outcomes_out) = mpsc::channel(CHANNEL_DEPTH);
     let (events, events_out) = mpsc::channel(EVENT_DEPTH);
     let (frames, frames_out) = mpsc::channel(CHANNEL_DEPTH);
+    let late = CancellationToken::new();
     let outlets = Outlets {
         outcomes,
         events,
-        frames,
+        frames: FrameOutlet {
+            frames,
+            late: late.clone(),
+        },
     };
     let outgoing = Outgoing {
         outcomes: outcomes_out,
         events: events_out,
         frames: frames_out,
+        late,
     };
     (outlets, outgoing)
 }
 
 /// Writes until every outlet is gone, or a failure was written, which is always the last.
-pub(super) async fn write(
-    mut sender: impl AsyncWrite + Unpin,
-    mut outgoing: Outgoing,
-) -> Result<()> {
+pub(super) async fn write(sender: impl AsyncWrite + Unpin, outgoing: Outgoing) -> Result<()> {
+    let late = outgoing.late.clone();
+    tokio::select! {
+        written = write_all(sender, outgoing) => written,
+        () = late.cancelled() => {
+            let seconds = ANSWER_TIME.as_secs();
+            Err(disconnected(format!("a large answer was not read within {seconds} s")))
+        }
+    }
+}
+
+async fn write_all(mut sender: impl AsyncWrite + Unpin, mut outgoing: Outgoing) -> Result<()> {
     let mut out = BytesMut::new();
     let mut failed = false;
     while !failed {
@@ -73,7 +110,9 @@ pub(super) async fn write(
             turns.extend(item.turn());
             failed = item.encode(&mut out);
         }
-        send(&mut sender, &out, turns).await?;
+        let written = sender.write_all(&out).await;
+        written.map_err(|error| disconnected(error.to_string()))?;
+        drop(turns);
         out.clear();
         if out.capacity() > 2 * WRITE_BYTES {
             out = BytesMut::new();
@@ -83,23 +122,8 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Writes all of it. What has a turn must be read in time: others wait for theirs.
-async fn send(
-    sender: &mut (impl AsyncWrite + Unpin),
-    out: &[u8],
-    turns: Vec<AnswerTurn>,
-) -> Result<()> {
-    let failed = |why: String| Error::new(ErrorKind::Disconnected, "write native connection", why);
-    let writing = sender.write_all(out);
-    let written = if turns.is_empty() {
-        writing.await
-    } else {
-        timeout(ANSWER_TIME, writing).await.map_err(|_| {
-            let seconds = ANSWER_TIME.as_secs();
-            failed(format!("a large answer was not read within {seconds} s"))
-        })?
-    };
-    written.map_err(|error| failed(error.to_string()))
+fn disconnected(why: String) -> Error {
+    Error::new(ErrorKind::Disconnected, "write native connection", why)
 }
 
 enum Item {
@@ -167,22 +191,46 @@ mod tests {
 
     use super::*;
 
+    fn list() -> ServerFrame {
+        let topic = TopicInfo {
+            name: "t".repeat(1000),
+            ..TopicInfo::default()
+        };
+        let reply = Ok(AdminReply::Topics(vec![topic]));
+        ServerFrame::Admin { id: 1, reply }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_list_that_is_not_read_keeps_its_turn_and_ends_the_connection() {
         let turns = AnswerTurns::default();
         let (_client, server) = tokio::io::duplex(64);
         let (outlets, outgoing) = outlets();
         let writing = tokio::spawn(write(server, outgoing));
-        let topic = TopicInfo {
-            name: "t".repeat(1000),
-            ..TopicInfo::default()
-        };
-        let reply = Ok(AdminReply::Topics(vec![topic]));
         let turn = turns.turn().await.unwrap();
-        let list = (ServerFrame::Admin { id: 1, reply }, Some(turn));
-        outlets.frames.send(list).await.unwrap();
+        outlets.frames.send_in_turn(list(), turn).await;
         tokio::task::yield_now().await;
         assert!(turns.turn().now_or_never().is_none());
+        let ended = writing.await.unwrap().unwrap_err();
+        assert!(ended.message().contains("60 s"), "{ended}");
+        turns.turn().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_behind_what_is_not_read_ends_the_connection_too() {
+        let turns = AnswerTurns::default();
+        let (_client, server) = tokio::io::duplex(64);
+        let (outlets, outgoing) = outlets();
+        let writing = tokio::spawn(write(server, outgoing));
+        let outcome = Outcome {
+            sequence: 1,
+            result: Err(disconnected("x".repeat(1000))),
+        };
+        outlets.outcomes.send(vec![outcome]).await.unwrap();
+        // The writer has taken it once there is room for as many again.
+        let full = outlets.outcomes.reserve_many(CHANNEL_DEPTH).await;
+        drop(full.unwrap());
+        let turn = turns.turn().await.unwrap();
+        outlets.frames.send_in_turn(list(), turn).await;
         let ended = writing.await.unwrap().unwrap_err();
         assert!(ended.message().contains("60 s"), "{ended}");
         turns.turn().await.unwrap();

@@ -36,6 +36,8 @@ pub(crate) struct Flusher {
     pub(super) facts: Facts,
     /// The checkpoint that counts, if there is one, and the number of the next.
     checkpoint: (Option<u64>, u64),
+    /// Octets of the checkpoint that was written last, or was to be.
+    pub(super) checkpoint_octets: u64,
     space: Space,
     /// Runs whose space is back with the next checkpoint: before it, recovery needs them.
     pub(super) superseded: Vec<Run>,
@@ -85,8 +87,11 @@ impl Flusher {
         let gone = state.contents.gone.iter().map(|(_, run)| run);
         needed.chain(gone).for_each(|run| space.add(run));
         drop(state);
+        let newest = checkpoint.0.map(checkpoint_name);
+        let newest = newest.and_then(|name| shared.disk.open(&name).ok());
         Self {
             most_copied: shared.segment_size(),
+            checkpoint_octets: newest.and_then(|file| file.len().ok()).unwrap_or(0),
             shared,
             facts,
             checkpoint,
@@ -180,7 +185,9 @@ impl Flusher {
     pub(super) fn checkpoint(&mut self, facts: Facts, snapshot: Snapshot) -> Result<(), Error> {
         let (seq, end) = (snapshot.seq, snapshot.end);
         let (before, number) = self.checkpoint;
-        let written = checkpoint::write(&*self.shared.disk, number, &snapshot.encode(facts));
+        let octets = snapshot.encode(facts);
+        self.checkpoint_octets = octets.len() as u64;
+        let written = checkpoint::write(&*self.shared.disk, number, &octets);
         self.checkpoint.1 += 1;
         written.map_err(|error| {
             // It may look whole and not be on the disk; one that is not whole takes space.

@@ -38,6 +38,14 @@ impl Reserve {
         Ok(())
     }
 
+    /// Octets that what moves from log to log may take where it cannot be held: half of it stays, for acks
+    /// and for the segment that takes over what was moved. None where the disk says that there is room for
+    /// all of it, as one with a quota does: that has just turned out to be wrong.
+    pub(crate) fn movable(&self, disk: &dyn Disk) -> u64 {
+        let free = disk.free().filter(|free| *free < self.octets);
+        free.unwrap_or(0).saturating_sub(self.octets / 2)
+    }
+
     /// Gives it to whoever writes next; `false` where there is none.
     pub(crate) fn release(&self, disk: &dyn Disk) -> bool {
         self.held.store(false, Ordering::Relaxed);

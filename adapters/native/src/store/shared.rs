@@ -330,8 +330,9 @@ impl Shared {
                 let message = "the disk is full: no space for the reserve";
                 let error = Error::new(ErrorKind::Throttled, "append", message).with_source(error);
                 state.full.get_or_insert_with(|| error.clone());
-                // The other half is for acks, and for the segment that takes over what is moved.
-                state.movable = self.disk.free().unwrap_or(0) / 2;
+                // What waits has not taken its space yet.
+                let waiting = state.pending.unwritten as u64;
+                state.movable = self.reserve.movable(&*self.disk).saturating_sub(waiting);
                 Err(error)
             }
             // This says nothing about the space that is left.

@@ -46,6 +46,13 @@ impl Candidate {
     }
 }
 
+/// Octets that a copy may take where so many are free: it gives space back with the next checkpoint only,
+/// which takes what the one before it took, or somewhat more, and acks are written meanwhile.
+fn room(free: Option<u64>, checkpoint: u64) -> u64 {
+    let beside = |free: u64| free.saturating_sub(checkpoint.saturating_mul(2)) / 2;
+    free.map_or(u64::MAX, beside)
+}
+
 /// Those that give back most for what is copied, which is `limit` octets at most; none where little is
 /// to be won. A segment has about `segment` octets.
 fn best(mut candidates: Vec<Candidate>, limit: u64, segment: u64) -> Vec<Candidate> {
@@ -70,25 +77,33 @@ fn best(mut candidates: Vec<Candidate>, limit: u64, segment: u64) -> Vec<Candida
 impl Flusher {
     /// Writes what is still needed of sparse runs into a segment, and lets the runs go.
     pub(super) fn thin(&mut self) -> Result<(), Error> {
-        let limit = self.most_copied;
+        let room = room(self.shared.disk.free(), self.checkpoint_octets);
+        let (most, limit) = (self.most_copied, self.most_copied.min(room));
         // More the next time, unless the disk has no room for this.
-        self.most_copied = limit.saturating_mul(2).min(self.shared.segment_size());
-        let sparse = self.sparse(limit);
-        let facts = match sparse.is_empty() {
-            // The checkpoint may be all that was missing the last time.
-            true if self.superseded.is_empty() => return Ok(()),
-            true => self.facts,
-            false => self.replace(sparse, limit)?,
+        self.most_copied = most.saturating_mul(2).min(self.shared.segment_size());
+        let facts = if self.superseded.is_empty() {
+            let sparse = match limit {
+                0 => Vec::new(),
+                _ => self.sparse(limit),
+            };
+            if sparse.is_empty() {
+                return Ok(());
+            }
+            self.replace(sparse, (limit, room))?
+        } else {
+            // The checkpoint was all that was missing the last time; a copy more takes its space.
+            self.facts
         };
         let snapshot = self.shared.state.lock().snapshot();
         self.lay_footing(facts.first_file, &snapshot)?;
         self.checkpoint(facts, snapshot)
     }
 
-    /// Puts what is still needed of sparse runs in their place; returns what a checkpoint says then.
-    fn replace(&mut self, sparse: Vec<Sparse>, limit: u64) -> Result<Facts, Error> {
+    /// Puts what is still needed of sparse runs in their place, about `limit` octets and no more than there
+    /// is `room` for; returns what a checkpoint says then.
+    fn replace(&mut self, sparse: Vec<Sparse>, (limit, room): (u64, u64)) -> Result<Facts, Error> {
         let number = self.facts.next_segment;
-        let thinned = self.write_thinned(number, sparse).map_err(|error| {
+        let thinned = self.write_thinned(number, sparse, room).map_err(|error| {
             if is_full(&error) {
                 self.most_copied = (limit / 2).max(1);
             }
@@ -153,8 +168,13 @@ impl Flusher {
     }
 
     /// Writes the segment; a run that is damaged where it is needed, or cannot be read, stays as it is.
-    fn write_thinned(&mut self, number: u64, sparse: Vec<Sparse>) -> io::Result<Vec<Thinned>> {
-        let mut segment = SegmentWriter::create(&*self.shared.disk, number)?;
+    fn write_thinned(
+        &mut self,
+        number: u64,
+        sparse: Vec<Sparse>,
+        room: u64,
+    ) -> io::Result<Vec<Thinned>> {
+        let mut segment = SegmentWriter::create(&*self.shared.disk, number)?.with_room(room);
         let mut copied = Vec::new();
         for one in sparse {
             let needless = (one.start, &one.forgotten);
@@ -224,6 +244,14 @@ mod tests {
         assert_eq!(taken(&[0.5, 0.1, 0.4, 0.2], 300), [1, 3]);
         assert_eq!(taken(&[0.5, 0.1, 0.4, 0.2], 800), [1, 3, 2]);
         assert_eq!(taken(&[0.5, 0.4, 0.2], 210), [2], "the others do not fit");
+    }
+
+    #[test]
+    fn a_copy_leaves_room_for_two_checkpoints_and_half_of_the_rest() {
+        assert_eq!(room(Some(1000), 100), 400);
+        assert_eq!(room(Some(200), 100), 0);
+        assert_eq!(room(Some(100), u64::MAX), 0);
+        assert_eq!(room(None, 100), u64::MAX, "not known");
     }
 
     #[test]

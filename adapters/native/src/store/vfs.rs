@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use rustix::io::Errno;
+
 /// A directory of journal files.
 pub(crate) trait Disk: Send + Sync + 'static {
     /// Makes an empty file, over one of that name, with room for `size` octets where the file
@@ -75,6 +77,12 @@ impl Wait {
 pub(crate) fn is_full(error: &io::Error) -> bool {
     let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
     full.contains(&error.kind())
+}
+
+/// Whether it is for want of descriptors or memory: it passes, and says nothing of the file.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 /// Writes all of `bufs`.

@@ -44,7 +44,15 @@ impl Codec for KafkaCodec {
 /// # Errors
 /// As [`KafkaCodec`]'s.
 pub(crate) fn times(batch: &Bytes) -> Result<Vec<Option<Millis>>> {
-    let (header, unpacked) = unpacked(batch)?;
+    times_within(batch, LIMIT)
+}
+
+/// The same where no more than `limit` octets come out of the batch.
+///
+/// # Errors
+/// As [`times`].
+pub(crate) fn times_within(batch: &Bytes, limit: usize) -> Result<Vec<Option<Millis>>> {
+    let (header, unpacked) = unpacked(batch, limit)?;
     let records = Skim::over(&unpacked, header.count);
     let times = records.map(|record| record.map(|record| header.time(record.timestamp_delta)));
     let times: Result<_, BadBatch> = times.collect();
@@ -53,7 +61,7 @@ pub(crate) fn times(batch: &Bytes) -> Result<Vec<Option<Millis>>> {
 
 /// A batch's header and its records, as many as it announces, at consecutive offsets.
 pub(super) fn records(batch: &Bytes) -> Result<(BatchHeader, Vec<Record>)> {
-    let (header, unpacked) = unpacked(batch)?;
+    let (header, unpacked) = unpacked(batch, LIMIT)?;
     // Before any is made: they take many times the memory of their octets.
     Skim::over(&unpacked, header.count)
         .try_for_each(|record| record.map(drop))
@@ -65,13 +73,13 @@ pub(super) fn records(batch: &Bytes) -> Result<(BatchHeader, Vec<Record>)> {
     Ok((header, records))
 }
 
-/// A batch's header, and its records decompressed.
-fn unpacked(batch: &Bytes) -> Result<(BatchHeader, Bytes)> {
+/// A batch's header, and its records decompressed, to at most `limit` octets.
+fn unpacked(batch: &Bytes, limit: usize) -> Result<(BatchHeader, Bytes)> {
     let header = BatchHeader::read(batch).ok_or_else(|| invalid("the batch is cut short"))?;
     let compression = Compression::from_number(header.compression())
         .ok_or_else(|| invalid("the batch has a compression that is not known"))?;
     let unpacked = compression
-        .decompress(&batch.slice(LENGTH..), LIMIT)
+        .decompress(&batch.slice(LENGTH..), limit)
         .map_err(|error| invalid("the batch does not decompress").with_source(error))?;
     let count = usize::try_from(header.count).unwrap_or(usize::MAX);
     if count > unpacked.len() {

@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use build::BatchBuilder;
 pub(crate) use check::{BadBatch, check};
 pub use codec::KafkaCodec;
-pub(crate) use codec::times;
+pub(crate) use codec::{times, times_within};
 pub(crate) use header::{is_compressed, is_zstd};
 pub(crate) use mapping::{message_of, record_of};
 pub(crate) use patch::put_patched;

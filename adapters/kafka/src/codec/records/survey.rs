@@ -28,12 +28,20 @@ impl Survey {
     /// [`BadBatch::Invalid`], as Kafka does where they do not decompress, or are not what the header
     /// says; [`BadBatch::TooLarge`] where more comes out than any reader takes, or more records.
     pub(crate) fn of(draft: &Draft) -> Result<Self, BadBatch> {
+        Self::within(draft, LIMIT)
+    }
+
+    /// The same where no more than `limit` octets come out.
+    ///
+    /// # Errors
+    /// As [`Self::of`]'s.
+    pub(crate) fn within(draft: &Draft, limit: usize) -> Result<Self, BadBatch> {
         let header =
             BatchHeader::read(&draft.body).ok_or_else(|| invalid("the batch is cut short"))?;
         let compression = Compression::from_number(header.compression())
             .ok_or(BadBatch::Compression(header.compression()))?;
         let records = compression
-            .decompress(&draft.body.slice(LENGTH..), LIMIT)
+            .decompress(&draft.body.slice(LENGTH..), limit)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::FileTooLarge => BadBatch::TooLarge(error.to_string()),
                 _ => invalid(&format!("the batch does not decompress: {error}")),

@@ -3,6 +3,7 @@
 use standpipe_core::{entry::Format, store::ReadLimit};
 
 use super::{
+    super::prepare::Refused,
     retention::{change, create, described},
     *,
 };
@@ -106,6 +107,23 @@ async fn an_answer_names_records_up_to_its_limit_over_all_partitions() {
     let code = ErrorCode::InvalidRecord.number();
     let expected = [3000, 1096, 0].map(|count| (code, count));
     assert_eq!(named.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn records_that_are_not_named_hold_no_memory() {
+    let record = RecordError {
+        batch_index: 0,
+        message: None,
+    };
+    let mut refused = Refused {
+        failure: (ErrorCode::InvalidRecord, String::new()),
+        records: vec![record; 3000],
+    };
+    let mut room = 1000;
+    refused.name_at_most(&mut room);
+    assert!(refused.records.capacity() < 2000);
+    refused.name_at_most(&mut room);
+    assert_eq!((refused.records.capacity(), room), (0, 0));
 }
 
 /// As at Kafka, a topic that compresses with it is not for older clients; what producers compressed by

@@ -83,6 +83,8 @@ async fn of_names_that_differ_in_dots_and_underscores_alone_one_topic_is_made() 
     for (names, codes) in [
         (["a_b", "a.b", "a-b"], [alike, exists, 0]),
         (["c.d_e", "c_d.e", "c__e"], [0, alike, 0]),
+        (["a.b.c", "a_b", "a_b_c"], [0, alike, alike]),
+        (["a.b_c", "c.d_e", "c_d_e"], [alike, exists, alike]),
     ] {
         let told = created(&mut socket, &names.map(topic), false).await;
         assert_eq!(told, codes, "{names:?}");

@@ -2,12 +2,21 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::available_parallelism,
 };
 
+use futures::FutureExt;
 use tokio::task::yield_now;
 
-use super::{super::dispatch::Answer, records::holding, *};
+use super::{
+    super::{dispatch::Answer, workers::Workers},
+    records::holding,
+    *,
+};
 use crate::codec::header::RequestHeader;
 
 /// How often something is named in a request.
@@ -32,14 +41,9 @@ async fn with_ticks<T>(work: impl Future<Output = T>) -> (T, usize) {
     (done, ticks.into_inner())
 }
 
-#[tokio::test]
-async fn small_batches_of_which_much_comes_leave_the_thread_to_others() {
-    let served = served().await;
-    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
-    let client = connected(served.broker.clone()).await;
-    let zeros = vec![0_u8; 8 << 20];
-    let bomb = holding(1, 4, &zstd::encode_all(&zeros[..], 1).unwrap());
-    let mut request = produce("t", bomb);
+/// What becomes of a request with a batch many times, and how often others had the thread meanwhile.
+async fn produced_often(client: &Client, body: Bytes) -> (Vec<i16>, usize) {
+    let mut request = produce("t", body);
     let partitions = &mut request.topics[0].partitions;
     let again = partitions[0].clone();
     partitions.resize(TIMES, again);
@@ -49,18 +53,54 @@ async fn small_batches_of_which_much_comes_leave_the_thread_to_others() {
         correlation: 7,
         client_id: "test".into(),
     };
-    let begun = crate::frontend::produce::begin(&client, header, request);
+    let begun = crate::frontend::produce::begin(client, header, request);
     let (begun, ticks) = with_ticks(begun).await;
-    assert!(ticks >= TIMES, "{ticks}");
     let Ok(Answer::Later { due, .. }) = begun else {
         panic!("it has an answer");
     };
     let mut octets = due.await.octets.freeze();
     octets.advance(9);
     let answer = ProduceResponse::read(&mut Reader::new(octets, true), 11).unwrap();
-    let refused = answer.responses[0].partitions.iter();
-    let codes: Vec<_> = refused.map(|one| one.error_code).collect();
+    let told = answer.responses[0].partitions.iter();
+    (told.map(|one| one.error_code).collect(), ticks)
+}
+
+/// Takes the places of all workers until what comes of it is dropped.
+fn all_busy(workers: &Workers) -> Vec<mpsc::Sender<()>> {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let places = (0..processors).map(|_| {
+        let (held, freed) = mpsc::channel();
+        let working = workers.run(move || freed.recv().is_ok());
+        assert!(working.now_or_never().is_none(), "it has begun");
+        held
+    });
+    places.collect()
+}
+
+#[tokio::test]
+async fn small_batches_of_which_much_comes_leave_the_thread_to_others() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let client = connected(served.broker.clone()).await;
+    let zeros = vec![0_u8; 8 << 20];
+    let bomb = holding(1, 4, &zstd::encode_all(&zeros[..], 1).unwrap());
+    let (codes, ticks) = produced_often(&client, bomb).await;
+    assert!(ticks >= TIMES, "{ticks}");
     assert_eq!(codes, [ErrorCode::InvalidRecord.number(); TIMES]);
+}
+
+#[tokio::test]
+async fn small_batches_of_which_little_comes_need_no_worker_and_leave_the_thread_too() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let client = connected(served.broker.clone()).await;
+    let busy = all_busy(client.service.workers());
+    let records = batch(&["a"], None).slice(61..);
+    let small = holding(1, 4, &zstd::encode_all(&records[..], 1).unwrap());
+    let (codes, ticks) = produced_often(&client, small).await;
+    assert!(ticks >= TIMES, "{ticks}");
+    assert_eq!(codes, [0; TIMES]);
+    drop(busy);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::store::{
     reader::{Octets, Span, spans},
     record::Extent,
     shared::Shared,
-    vfs::Wait,
+    vfs::{Wait, is_passing},
 };
 
 /// Entries looked up at once, so that appends do not wait long behind it.
@@ -64,7 +64,7 @@ pub(crate) fn copy_log(
 /// `None` where one of them is damaged or cannot be read: then the run is to stay as it is.
 ///
 /// # Errors
-/// What writing the segment gives.
+/// What writing the segment gives, and a want of descriptors or memory: the run can be read later.
 pub(crate) fn copy_run(
     shared: &Shared,
     (log, run): (LogId, &Run),
@@ -73,11 +73,11 @@ pub(crate) fn copy_run(
 ) -> io::Result<Option<bool>> {
     let file = match shared.segments.get(run.segment) {
         Ok(file) => file,
-        Err(error) => return Ok(unread(run, &error)),
+        Err(error) => return unread(run, error),
     };
     let mut walk = match walk(&*file, run, start.max(run.base)) {
         Ok(walk) => walk,
-        Err(error) => return Ok(unread(run, &error)),
+        Err(error) => return unread(run, error),
     };
     segment.begin(log, run.born);
     loop {
@@ -86,7 +86,7 @@ pub(crate) fn copy_run(
             Ok(None) => return segment.end().map(Some),
             Err(error) => {
                 segment.give_up();
-                return Ok(unread(run, &error));
+                return unread(run, error);
             }
         };
         let is_needed = |offsets: &Range<Offset>| offsets.end > start && !forgotten.cover(offsets);
@@ -104,11 +104,14 @@ pub(crate) fn copy_run(
     }
 }
 
-/// One run that cannot be read holds up no other.
-fn unread(run: &Run, error: &io::Error) -> Option<bool> {
+/// One run that cannot be read holds up no other; a want that passes is none of its own.
+fn unread(run: &Run, error: io::Error) -> io::Result<Option<bool>> {
+    if is_passing(&error) {
+        return Err(error);
+    }
     let (segment, at) = (run.segment, run.at);
     tracing::warn!(segment, at, %error, "cannot read a run; its space stays taken");
-    None
+    Ok(None)
 }
 
 /// `false` where the envelope has been damaged since it was written.

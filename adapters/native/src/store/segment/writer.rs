@@ -32,6 +32,8 @@ pub(crate) struct SegmentWriter {
     /// Up to where the device was told to begin.
     begun: u64,
     buffer: BytesMut,
+    /// Octets that the file may have.
+    room: u64,
     runs: Vec<(LogId, Run)>,
     run: Option<(LogId, Run)>,
     points: Points,
@@ -49,10 +51,16 @@ impl SegmentWriter {
             at: 0,
             begun: 0,
             buffer,
+            room: u64::MAX,
             runs: Vec::new(),
             run: None,
             points: Points::default(),
         })
+    }
+
+    /// The same, for a file of at most `room` octets: what is more is refused as on a full disk.
+    pub(crate) fn with_room(self, room: u64) -> Self {
+        Self { room, ..self }
     }
 
     /// Goes on with `log`, which was born with commit `born`.
@@ -148,6 +156,10 @@ impl SegmentWriter {
     }
 
     fn write(&mut self) -> io::Result<()> {
+        if self.place() > self.room {
+            let message = format!("it may have {} octets, for want of space", self.room);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
         write_all_at(&*self.file, &mut [io::IoSlice::new(&self.buffer)], self.at)?;
         self.at += self.buffer.len() as u64;
         self.buffer.clear();

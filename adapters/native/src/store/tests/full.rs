@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use standpipe_core::{
@@ -19,12 +20,12 @@ use super::{
     append, commit, count,
     gate::{Gate, Step},
     is_journal, log, read_all,
-    recovery::open,
+    recovery::{open, small},
     sim::SimDisk,
     thin::forget_but,
 };
 use crate::store::{
-    StoreOptions,
+    NativeStore, StoreOptions,
     ahead::{MakeError, make},
     header::{FILE_ID, FileId},
     position::journal_name,
@@ -53,9 +54,7 @@ async fn too_many_open_files_are_no_full_disk() {
     // A look takes two at most: by then one has had its consequences.
     drop(refused.acquire_many(3).await.unwrap());
     assert!(store.appends_refused().now().is_none());
-    let taken = store.submit(commit(Durability::Disk, vec![append(log(1), "a")]));
-    let seq = taken.unwrap().seq;
-    store.durable(seq, Durability::Disk).await.unwrap();
+    done(&store, vec![append(log(1), "a")]).await;
     exhausted.store(false, Ordering::Relaxed);
     disk.wait(|names| names.iter().any(|name| name == RESERVE));
 }
@@ -110,19 +109,14 @@ async fn space_that_is_missing_for_a_moment_only_leaves_nothing_unknown() {
         value: Some("value".into()),
     };
     let store = gate.start();
-    let seq = store.submit(commit(Durability::Disk, vec![put])).unwrap();
-    store.durable(seq.seq, Durability::Disk).await.unwrap();
+    done(&store, vec![put]).await;
 }
 
 #[tokio::test]
 async fn a_full_disk_that_takes_no_block_but_the_reserves_is_opened() {
     let disk = SimDisk::default();
     let store = open(&disk);
-    let ops = vec![append(log(1), vec![7; 900]); 60];
-    for op in ops {
-        let seq = store.submit(commit(Durability::Disk, vec![op])).unwrap();
-        store.durable(seq.seq, Durability::Disk).await.unwrap();
-    }
+    fill(&store, 60).await;
     let held = |names: &[String]| names.iter().any(|name| name == RESERVE);
     disk.wait(|names| held(names) && count(names, is_journal) <= 3);
     store.close().await.unwrap();
@@ -163,20 +157,43 @@ fn a_journal_file_grows_where_there_is_neither_room_nor_a_reserve() {
 async fn filled(entries: u64, room: usize) -> SimDisk {
     let disk = SimDisk::default();
     let store = open(&disk);
-    for n in 0..entries {
-        let ops = vec![append(log(1), vec![n as u8; 900])];
-        let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
-        store.durable(seq, Durability::Disk).await.unwrap();
-    }
+    fill(&store, entries).await;
     store.close().await.unwrap();
     drop(store);
-    // What is left once recovery has cut the journal: much less than a whole file.
-    recover(&disk).unwrap();
-    // It may never have come to be.
-    let _ = disk.remove(RESERVE);
+    cut(&disk);
     let (_, taken) = disk.taken(|_| true);
     disk.hold_at_most(taken + room);
     disk
+}
+
+/// Appends so many entries of 900 octets.
+async fn fill(store: &NativeStore, entries: u64) {
+    for n in 0..entries {
+        let ops = vec![append(log(1), vec![n as u8; 900])];
+        done(store, ops).await;
+    }
+}
+
+/// Commits, and waits for the disk.
+async fn done(store: &NativeStore, ops: Vec<Op>) {
+    let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
+    store.durable(seq, Durability::Disk).await.unwrap();
+}
+
+/// Leaves of a closed store what is there once recovery has cut the journal, which is much less than a
+/// whole file, and no reserve.
+fn cut(disk: &SimDisk) {
+    recover(disk).unwrap();
+    // It may never have come to be.
+    let _ = disk.remove(RESERVE);
+}
+
+/// Waits until appends are refused, or taken again.
+async fn until_refused(store: &NativeStore, refused: bool) {
+    let mut told = store.appends_refused();
+    while told.now().is_some() != refused {
+        told.changed().await;
+    }
 }
 
 #[tokio::test]
@@ -186,9 +203,7 @@ async fn a_full_disk_without_a_reserve_takes_acks_when_it_is_opened_again() {
     let end = Offset(ENTRIES);
     let store = open(&disk);
     let (log, below) = (log(1), end);
-    let trim = vec![Op::Trim { log, below }];
-    let seq = store.submit(commit(Durability::Disk, trim)).unwrap().seq;
-    store.durable(seq, Durability::Disk).await.unwrap();
+    done(&store, vec![Op::Trim { log, below }]).await;
     store.close().await.unwrap();
     assert_eq!(open(&disk).bounds(log).await.unwrap().start, end);
 }
@@ -199,39 +214,128 @@ async fn on_a_full_disk_runs_that_are_mostly_needless_give_their_space_back() {
     // Together with all of the journal, less than the reserve.
     let disk = filled(ENTRIES, 32 * 1024).await;
     let store = open(&disk);
-    let mut told = store.appends_refused();
-    while told.now().is_none() {
-        told.changed().await;
-    }
+    until_refused(&store, true).await;
     forget_but(&store, 10, 0..ENTRIES).await;
-    while told.now().is_some() {
-        told.changed().await;
-    }
+    until_refused(&store, false).await;
     let read = read_all(&store, log(1), Offset::ZERO).await;
     let kept = read.iter().filter(|entry| entry.base_offset.0 % 10 == 0);
     assert_eq!(kept.count() as u64, ENTRIES / 10);
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_what_moves_from_log_to_log_up_to_half_of_what_is_free() {
-    let disk = filled(5, 64 * 1024).await;
+async fn on_a_full_disk_a_copy_leaves_room_for_the_checkpoint_that_gives_back_what_it_replaces() {
+    const ENTRIES: u64 = 600;
+    const KEY: usize = 20 * 1024;
+    let disk = SimDisk::default();
+    let without_thinning = StoreOptions {
+        thinning: Duration::MAX,
+        ..small()
+    };
+    let start =
+        |options: &StoreOptions| NativeStore::start(Arc::new(disk.clone()), None, options).unwrap();
+    let store = start(&without_thinning);
+    let key = Op::PutIf {
+        key: "key".into(),
+        expect: Expect::Any,
+        value: Some(vec![7; KEY].into()),
+    };
+    done(&store, vec![key]).await;
+    fill(&store, ENTRIES).await;
+    forget_but(&store, 10, 0..ENTRIES).await;
+    store.close().await.unwrap();
+    drop(store);
+    // Once more: all but the last journal file or two moves away, and nothing new is written.
+    let store = start(&without_thinning);
+    disk.wait(|names| count(names, is_journal) <= 2);
+    store.close().await.unwrap();
+    drop(store);
+    cut(&disk);
+    let journals = disk.file_names();
+    let journals: Vec<_> = journals.iter().filter(|name| is_journal(name)).collect();
+    let older = &journals[..journals.len() - 1];
+    let goes: usize = older.iter().map(|name| disk.octets(name).len()).sum();
+    let (_, taken) = disk.taken(|_| true);
+    // Once the older journal file is gone: for all that is needed, or for two checkpoints and one run.
+    disk.hold_at_most(taken + 58 * 1024 - goes);
+    let store = start(&StoreOptions {
+        journal_bytes: 96 * 1024,
+        ..small()
+    });
+    until_refused(&store, true).await;
+    until_refused(&store, false).await;
+    let read = read_all(&store, log(1), Offset::ZERO).await;
+    let kept = read.iter().filter(|entry| entry.base_offset.0 % 10 == 0);
+    assert_eq!(kept.count() as u64, ENTRIES / 10);
+}
+
+/// Moves an entry of so many octets to the second log.
+fn moved(octets: usize) -> Vec<Op> {
+    let (log_1, below) = (log(1), Offset(1));
+    let trim = Op::Trim { log: log_1, below };
+    vec![append(log(2), vec![8; octets]), trim]
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_what_moves_from_log_to_log_down_to_half_of_the_reserve() {
+    let disk = filled(5, 90 * 1024).await;
     let store = open(&disk);
-    let mut told = store.appends_refused();
-    while told.now().is_none() {
-        told.changed().await;
-    }
-    let (from, below) = (log(1), Offset(1));
-    let trim = Op::Trim { log: from, below };
-    let moved = |octets| vec![append(log(2), vec![8; octets]), trim.clone()];
+    until_refused(&store, true).await;
     for refused in [vec![append(log(2), "new")], moved(40 * 1024)] {
         let refused = store.submit(commit(Durability::Disk, refused));
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Throttled);
     }
-    let seq = store.submit(commit(Durability::Disk, moved(900))).unwrap();
-    store.durable(seq.seq, Durability::Disk).await.unwrap();
+    done(&store, moved(900)).await;
     let read = read_all(&store, log(2), Offset::ZERO).await;
     assert_eq!(read[0].body()[..], [8; 900]);
-    assert_eq!(store.bounds(from).await.unwrap().start, below);
+    assert_eq!(store.bounds(log(1)).await.unwrap().start, Offset(1));
+}
+
+#[tokio::test]
+async fn what_moves_on_a_full_disk_leaves_half_of_the_reserve_however_often_it_is_looked_for() {
+    const ROOM: usize = 85 * 1024;
+    const MOVED: usize = 2000;
+    let (disk, looks) = (filled(5, ROOM).await, Arc::new(Semaphore::new(0)));
+    let counted = looks.clone();
+    let gate = Gate::new(&disk, move |step, name| {
+        counted.add_permits(usize::from(step == Step::Open && name == RESERVE));
+        Ok(())
+    });
+    let options = StoreOptions {
+        file_size: 8 * 1024,
+        ..small()
+    };
+    let half = options.reserve() as usize / 2;
+    assert!(ROOM < 2 * half && half < ROOM);
+    let store = NativeStore::start(Arc::new(gate), None, &options).unwrap();
+    until_refused(&store, true).await;
+    let mut octets = 0;
+    for _ in 0..4 {
+        while let Ok(taken) = store.submit(commit(Durability::Disk, moved(MOVED))) {
+            store.durable(taken.seq, Durability::Disk).await.unwrap();
+            octets += MOVED;
+        }
+        // One more than there were so far.
+        let before = looks.available_permits() as u32;
+        looks.acquire_many(before + 1).await.unwrap().forget();
+    }
+    assert!((MOVED..=ROOM - half).contains(&octets), "{octets}");
+    let (log, below) = (log(1), Offset(5));
+    done(&store, vec![Op::Trim { log, below }]).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_says_it_has_room_and_has_none_takes_nothing_that_moves() {
+    let disk = SimDisk::default();
+    disk.hold_at_most(usize::MAX);
+    // As a quota does, which is not in what the disk says.
+    let gate = Gate::new(&disk, |step, name| match step {
+        Step::Create if name == RESERVE => Err(io::ErrorKind::QuotaExceeded.into()),
+        _ => Ok(()),
+    });
+    let store = gate.start();
+    until_refused(&store, true).await;
+    let refused = store.submit(commit(Durability::Disk, moved(900)));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Throttled);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::{
     io,
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use standpipe_core::{
@@ -51,6 +54,14 @@ pub(super) async fn forget_but(store: &NativeStore, kept: usize, range: Range<u6
     store.durable(seq, Durability::Disk).await.unwrap();
 }
 
+/// Appends so many entries that there are some segments; returns those.
+async fn fill_segments(store: &NativeStore, disk: &SimDisk) -> Vec<String> {
+    fill(store, 3000).await;
+    let segments = settled_segments(disk);
+    assert!(segments.len() >= 6, "{segments:?}");
+    segments
+}
+
 /// Waits until the journal is as short as it gets, the file that is made ahead among it; returns the
 /// segments that there are then.
 fn settled_segments(disk: &SimDisk) -> Vec<String> {
@@ -63,11 +74,9 @@ fn settled_segments(disk: &SimDisk) -> Vec<String> {
 async fn a_few_entries_that_are_kept_pin_no_segments() {
     let disk = SimDisk::default();
     let store = open(&disk);
-    fill(&store, 3000).await;
     // How much of the journal moves at once is up to the threads; two thirds of what is written is
     // forgotten, at least the first third of the segments with it.
-    let before = settled_segments(&disk);
-    assert!(before.len() >= 6, "{before:?}");
+    let before = fill_segments(&store, &disk).await;
     forget_but(&store, 50, 0..2000).await;
     let sparse = &before[..before.len() / 3];
     disk.wait(|names| !sparse.iter().any(|name| names.contains(name)));
@@ -119,9 +128,7 @@ async fn a_segment_that_cannot_be_read_keeps_its_space_and_no_other_does() {
         _ => Ok(()),
     });
     let store = gate.start();
-    fill(&store, 3000).await;
-    let before = settled_segments(&disk);
-    assert!(before.len() >= 6, "{before:?}");
+    let before = fill_segments(&store, &disk).await;
     unreadable.set(before[0].clone()).unwrap();
     forget_but(&store, 50, 0..2000).await;
     let sparse = &before[1..before.len() / 3];
@@ -130,6 +137,25 @@ async fn a_segment_that_cannot_be_read_keeps_its_space_and_no_other_does() {
     store.close().await.unwrap();
     let read = read_all(&open(&disk), log(1), Offset::ZERO).await;
     assert_eq!(read[0].base_offset, Offset::ZERO);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_for_want_of_descriptors_gives_its_space_back_later() {
+    const EMFILE: i32 = 24;
+    let (disk, refused) = (SimDisk::default(), AtomicBool::new(false));
+    let gate = Gate::new(&disk, move |step, name| {
+        let opens = step == Step::Open && is_segment(name);
+        if opens && !refused.swap(true, Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
+        Ok(())
+    });
+    let store = gate.start();
+    let before = fill_segments(&store, &disk).await;
+    forget_but(&store, 50, 0..2000).await;
+    // The first run of all is the first that is opened.
+    let sparse = &before[..before.len() / 3];
+    disk.wait(|names| !sparse.iter().any(|name| names.contains(name)));
 }
 
 /// Appends one entry of 100 octets after the other, each of the time that is its offset, and forgets
