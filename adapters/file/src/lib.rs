@@ -8,6 +8,7 @@ mod csv;
 mod driver;
 mod format;
 mod lines;
+mod lock;
 mod place;
 mod producer;
 mod sink;

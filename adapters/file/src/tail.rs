@@ -1,30 +1,25 @@
 //! The end of a file that is appended to.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use standpipe_core::{Error, ErrorKind, Result};
 
-use crate::{format::Format, lines::LINE_BYTES};
+use crate::{format::Format, lines::LINE_BYTES, lock::Lock};
 
 /// How long another writer may hold the file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked whether the file is free. A busy writer lets go for moments only.
-const LOCK_INTERVAL: Duration = Duration::from_millis(10);
-/// What Linux calls it where no lock can be had, as on NFS without a lock daemon: `ENOLCK`. The
-/// standard library has no kind for it.
-const NO_LOCKS: i32 = 37;
 
 /// The end of a regular file, which is locked whenever it is written to: other writers wait, and none
 /// of them writes within what another one has begun, or loses it where that is cut back. All of it
 /// blocks.
 pub(crate) struct Tail {
     file: File,
+    lock: Lock,
     /// A handle of its own; `None` where the file was empty and may not be read.
     reader: Option<File>,
     path: PathBuf,
@@ -51,15 +46,16 @@ impl Tail {
             opened => Some(opened?),
         };
         let mut tail = Self {
+            lock: Lock::of(&file)?,
             file,
             reader,
             path: path.to_owned(),
             format,
             whole: 0,
         };
-        lock(&tail.file, LOCK_PATIENCE)?;
+        tail.lock.take(LOCK_PATIENCE)?;
         let mended = tail.mend();
-        unlock(&tail.file);
+        tail.lock.release();
         mended.map(|()| tail)
     }
 
@@ -71,13 +67,14 @@ impl Tail {
     /// cut back either.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
         let transient = |message| move |error| failed(ErrorKind::Transient, message, error);
-        lock(&self.file, LOCK_PATIENCE).map_err(transient("the file cannot be locked"))?;
+        let locked = self.lock.take(LOCK_PATIENCE);
+        locked.map_err(transient("the file cannot be locked"))?;
         // Whoever had the lock before may have been killed within a line.
         let mended = self.mend();
         let appended = mended
             .map_err(transient("the end of the file cannot be mended"))
             .and_then(|()| self.append_locked(lines));
-        unlock(&self.file);
+        self.lock.release();
         appended
     }
 
@@ -126,40 +123,6 @@ impl Tail {
     }
 }
 
-/// Waits until nobody else has locked the file, for as long as `patience`: the one who holds it may wait
-/// for us. A file system that knows no locks is written to without.
-fn lock(file: &File, patience: Duration) -> io::Result<()> {
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) if knows_no_locks(&error) => return Ok(()),
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => {
-                let message = format!(
-                    "another process has locked the file, and did not let go of it in {patience:?}; \
-                     end that process, or write to another file"
-                );
-                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
-        }
-    }
-}
-
-/// Whether it says that there is no locking at all, and not that this lock failed.
-fn knows_no_locks(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(NO_LOCKS)
-}
-
-/// Lets the next writer in.
-fn unlock(file: &File) {
-    if let Err(error) = file.unlock() {
-        tracing::debug!(%error, "the file was not locked");
-    }
-}
-
 /// Whether it is an envelope that was begun and not finished, or what a power cut leaves of one: zeros.
 /// What is whole is left alone, whoever wrote it.
 fn is_torn(line: &[u8]) -> bool {
@@ -185,35 +148,4 @@ fn last_line(reader: &mut File, length: u64) -> io::Result<Vec<u8>> {
 
 fn failed(kind: ErrorKind, message: &'static str, error: io::Error) -> Error {
     Error::new(kind, "write lines", message).with_source(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_system_without_locks_is_told_from_a_lock_that_failed() {
-        // ENOLCK, ENOSYS and EOPNOTSUPP; EIO.
-        for (code, expected) in [(37, true), (38, true), (95, true), (5, false)] {
-            let error = io::Error::from_raw_os_error(code);
-            assert_eq!(knows_no_locks(&error), expected, "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_stays_locked_is_given_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        let (ours, theirs) = (File::create(&path).unwrap(), File::create(&path).unwrap());
-        theirs.lock().unwrap();
-        let error = lock(&ours, Duration::ZERO).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        let text = error.to_string();
-        assert!(
-            text.contains("another process has locked the file"),
-            "{text}"
-        );
-        drop(theirs);
-        lock(&ours, Duration::ZERO).unwrap();
-    }
 }

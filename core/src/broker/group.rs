@@ -85,6 +85,13 @@ impl Broker {
             .collect()
     }
 
+    /// The offsets that a group has committed on one topic, in order.
+    pub fn group_offsets_on(&self, topic: &Topic, group: &str) -> Vec<StoredOffset> {
+        let subscription = topic.subscription(group);
+        let subscription = subscription.filter(|each| each.mode() == Mode::Positional);
+        subscription.map_or_else(Vec::new, |each| stored(topic, &each))
+    }
+
     /// Takes back what a group has committed on partitions, as if it never had; on disk when this
     /// returns. What it has not committed, or is not there, is passed over.
     ///

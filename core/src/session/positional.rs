@@ -107,10 +107,8 @@ fn group_offsets(
 /// Whether the group holds a place, partition by partition.
 fn held_places(broker: &Broker, topic: &Topic, group: &str) -> Vec<bool> {
     let mut held = vec![false; topic.partition_count() as usize];
-    for stored in broker.group_offsets(topic.namespace(), group) {
-        if *stored.offset.topic == **topic.name()
-            && let Some(held) = held.get_mut(stored.offset.partition.0 as usize)
-        {
+    for stored in broker.group_offsets_on(topic, group) {
+        if let Some(held) = held.get_mut(stored.offset.partition.0 as usize) {
             *held = true;
         }
     }

@@ -208,7 +208,9 @@ impl Buffer {
     }
 
     fn is_full(&self, state: &State) -> bool {
-        state.queue.len() >= MESSAGES
+        // What comes behind a failure is not given out: it is not asked for either.
+        state.failed.is_some()
+            || state.queue.len() >= MESSAGES
             || state.bytes >= BYTES
             || self
                 .window
@@ -305,10 +307,16 @@ mod tests {
         push_at(&buffer, 0, 0);
         buffer.fail(Error::new(ErrorKind::Unsupported, "receive", "what is it"));
         push_at(&buffer, 0, 2);
+        assert!(
+            !buffer.wait_for_room(Duration::ZERO),
+            "nothing is asked for"
+        );
         assert_eq!(look(&buffer), Some(1));
         let error = buffer.take(ReceiveLimit::messages(1)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(buffer.ack([(0, 0), (0, 2)]), [(0, 1)]);
+        buffer.stop();
+        assert!(buffer.wait_for_room(Duration::ZERO));
     }
 
     #[test]

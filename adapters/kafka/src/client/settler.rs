@@ -90,7 +90,11 @@ fn places_before(
     held: i32,
     ends: &[(i32, i64)],
 ) -> Result<Vec<(i32, i64)>> {
-    let between = between(held, ends);
+    // Of another member's partitions that one says where it is, perhaps at this moment.
+    let assigned = consumer.assignment();
+    let assigned = assigned.map_err(|error| failure("look for the assignment", error))?;
+    let mut between = between(held, ends);
+    between.retain(|partition| assigned.find_partition(topic, *partition).is_some());
     if between.is_empty() {
         return Ok(Vec::new());
     }
@@ -100,7 +104,12 @@ fn places_before(
     }
     let held = consumer.committed_offsets(list, ANSWER);
     let held = held.map_err(|error| failure("look for the group's offsets", error))?;
-    let places = held.elements().into_iter();
+    let places = held.elements();
+    for place in &places {
+        let answered = place.error();
+        answered.map_err(|error| failure("look for the group's offsets", error))?;
+    }
+    let places = places.into_iter();
     let unheld = places.filter(|place| !matches!(place.offset(), Offset::Offset(_)));
     Ok(unheld.map(|place| (place.partition(), 0)).collect())
 }
