@@ -1,11 +1,13 @@
 //! Answers on their way out on a stream.
 
-use std::vec;
+use std::{sync::Arc, vec};
 
 use futures::{StreamExt as _, future::Either, stream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+
+use super::reading::{OnTheirWay, Reading};
 
 /// Batches of answers that wait for a client that reads slowly.
 pub(super) const ANSWERS: usize = 1;
@@ -16,25 +18,33 @@ pub(super) type Answers<T> = mpsc::Sender<Result<Batch<T>, Status>>;
 pub(super) type Stream<T> =
     std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
 
-/// Items, and the room that they have until the last is taken.
+/// Items, and what is held for them until the last is taken.
 #[derive(Debug)]
 pub(super) struct Batch<T> {
     items: vec::IntoIter<T>,
-    _room: Option<OwnedSemaphorePermit>,
+    held: Option<(OnTheirWay, Option<OwnedSemaphorePermit>)>,
 }
 
 impl<T> Batch<T> {
-    pub(super) fn new(items: Vec<T>, room: Option<OwnedSemaphorePermit>) -> Self {
+    /// Items that have `room`, and are counted as they are taken.
+    pub(super) fn counted(
+        items: Vec<T>,
+        room: Option<OwnedSemaphorePermit>,
+        reading: &Arc<Reading>,
+    ) -> Self {
         Self {
+            held: Some((reading.send(items.len()), room)),
             items: items.into_iter(),
-            _room: room,
         }
     }
 }
 
 impl<T> From<Vec<T>> for Batch<T> {
     fn from(items: Vec<T>) -> Self {
-        Self::new(items, None)
+        Self {
+            items: items.into_iter(),
+            held: None,
+        }
     }
 }
 
@@ -42,7 +52,11 @@ impl<T> Iterator for Batch<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        self.items.next()
+        let item = self.items.next()?;
+        if let Some((on_their_way, _)) = &mut self.held {
+            on_their_way.take();
+        }
+        Some(item)
     }
 }
 

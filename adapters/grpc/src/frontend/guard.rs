@@ -6,8 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures::Stream;
 use standpipe_core::frontend::{ANSWER_TIME, AnswerTurn};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 use tonic::{
     Status,
     body::Body,
@@ -21,6 +25,7 @@ use tonic::{
 use super::{
     answers::Answers,
     peer::{Peer, keeping},
+    reading::Reading,
     receiving::metered,
     unanswered::Unanswered,
 };
@@ -104,6 +109,31 @@ impl Origin {
         self.peer.unanswered()
     }
 
+    /// The requests of the call, each with the room for it; see [`Unanswered::admit`].
+    pub(super) fn admit<S, T>(
+        &self,
+        requests: S,
+    ) -> impl Stream<Item = Result<(T, OwnedSemaphorePermit), Status>> + Unpin + use<S, T>
+    where
+        S: Stream<Item = Result<T, Status>> + Unpin,
+    {
+        let share = self.share.clone();
+        let is_coming = move || share.unfinished().is_some();
+        self.unanswered().admit(requests, is_coming)
+    }
+
+    /// Closes the connection, and returns, once nothing of what is on its way was taken for
+    /// [`ANSWER_TIME`] while others wait for the room of it. What was handed on lies in no channel.
+    pub(super) async fn stuck(&self, reading: &Reading, is_waited_for: impl Fn() -> bool) {
+        loop {
+            let before = reading.look();
+            sleep(ANSWER_TIME).await;
+            if reading.stands_still_since(before) && is_waited_for() {
+                return self.peer.close();
+            }
+        }
+    }
+
     /// Closes the connection, and returns, once its client has taken none of `answers` for
     /// [`ANSWER_TIME`] while requests of this call wait that hold room which others may wait for, or
     /// what it has published is waited for by others.
@@ -160,5 +190,33 @@ mod tests {
         timeout(LONG, origin.unread(&answers, || true))
             .await
             .expect("others wait for what it has published");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_what_others_wait_for_is_closed() {
+        let origin = Origin {
+            peer: Peer::new("peer", AnswerTurns::default()),
+            share: Arc::new(Intake::default().share()),
+        };
+        let reading = Arc::<Reading>::default();
+        let nothing = origin.stuck(&reading, || true);
+        assert!(timeout(LONG, nothing).await.is_err(), "it has nothing");
+        let mut sent = reading.send(1_000);
+        let alone = origin.stuck(&reading, || false);
+        assert!(timeout(LONG, alone).await.is_err(), "nobody waits");
+        let taking = async {
+            for _ in 0..900 {
+                sleep(ANSWER_TIME / 2).await;
+                sent.take();
+            }
+        };
+        tokio::select! {
+            () = origin.stuck(&reading, || true) => panic!("it takes some"),
+            () = taking => {}
+        }
+        timeout(LONG, origin.stuck(&reading, || true))
+            .await
+            .unwrap();
+        timeout(LONG, origin.peer.closing()).await.unwrap();
     }
 }

@@ -5,6 +5,7 @@ mod guard;
 mod incoming;
 mod peer;
 mod publish;
+mod reading;
 mod receiving;
 mod service;
 mod subscribe;

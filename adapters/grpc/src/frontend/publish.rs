@@ -1,5 +1,7 @@
 //! A publish stream: requests to a session, and its outcomes back.
 
+use std::sync::Arc;
+
 use standpipe_core::{
     broker::Broker,
     session::{self, CHANNEL_DEPTH, Outcome, PublishRequest, REQUEST_DEPTH},
@@ -12,8 +14,9 @@ use tonic::{Status, Streaming};
 use super::{
     answers::{Answers, Batch},
     guard::Origin,
+    reading::Reading,
     service::next,
-    unanswered::{Held, Unanswered},
+    unanswered::Held,
 };
 use crate::{
     codec::{outcome_to_proto, publish_from_proto, to_status},
@@ -29,26 +32,36 @@ pub(super) async fn serve(
     shutdown: CancellationToken,
 ) {
     let unanswered = origin.unanswered();
+    let reading = Arc::<Reading>::default();
+    let stuck = origin.stuck(&reading, || unanswered.is_full());
+    tokio::pin!(stuck);
     tokio::select! {
-        () = run(broker, stream, &answers, unanswered, shutdown) => {}
-        () = origin.unread(&answers, || unanswered.is_full()) => {}
+        () = run(broker, stream, (&answers, &reading), &origin, shutdown) => {}
+        () = origin.unread(&answers, || unanswered.is_full()) => return,
+        () = &mut stuck => return,
+    }
+    // The stream ends with this; what is on its way is watched until it was taken.
+    drop(answers);
+    tokio::select! {
+        () = reading.emptied() => {}
+        () = stuck => {}
     }
 }
 
 async fn run(
     broker: Broker,
     stream: Streaming<proto::PublishRequest>,
-    answers: &Answers<proto::PublishResult>,
-    unanswered: &Unanswered,
+    (answers, reading): (&Answers<proto::PublishResult>, &Arc<Reading>),
+    origin: &Origin,
     shutdown: CancellationToken,
 ) {
     let (sender, requests) = mpsc::channel(REQUEST_DEPTH);
     let (outcomes, receiver) = mpsc::channel(CHANNEL_DEPTH);
     let held = Held::default();
     let (read, published, ()) = tokio::join!(
-        read(unanswered.admit(stream), sender, &held, shutdown),
+        read(origin.admit(stream), sender, &held, shutdown),
         session::publish(&broker, requests, outcomes),
-        answer(receiver, &held, answers),
+        answer(receiver, &held, (answers, reading)),
     );
     let published = published.map_err(|error| to_status(&error));
     if let Err(status) = published.and(read) {
@@ -78,7 +91,7 @@ async fn read(
 async fn answer(
     mut outcomes: mpsc::Receiver<Vec<Outcome>>,
     held: &Held,
-    answers: &Answers<proto::PublishResult>,
+    (answers, reading): (&Answers<proto::PublishResult>, &Arc<Reading>),
 ) {
     loop {
         let answered = tokio::select! {
@@ -88,7 +101,8 @@ async fn answer(
         let Some(answered) = answered else { return };
         let room = held.release(answered.len());
         let results = answered.into_iter().map(outcome_to_proto).collect();
-        if answers.send(Ok(Batch::new(results, room))).await.is_err() {
+        let batch = Batch::counted(results, room, reading);
+        if answers.send(Ok(batch)).await.is_err() {
             return;
         }
     }

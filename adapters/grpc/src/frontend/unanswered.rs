@@ -31,20 +31,29 @@ impl Default for Unanswered {
 }
 
 impl Unanswered {
-    /// The requests of a call, each with room for the largest; none is decoded before there is that.
-    pub(super) fn admit<S, T>(
+    /// The requests of a call, each with room for the largest; none is decoded before there is that. While
+    /// one `is_coming`, the room for it is kept: it is in time only where it is looked for all the while.
+    pub(super) fn admit<S, T, C>(
         &self,
         mut requests: S,
-    ) -> impl Stream<Item = Result<(T, OwnedSemaphorePermit), Status>> + Unpin + use<S, T>
+        is_coming: C,
+    ) -> impl Stream<Item = Result<(T, OwnedSemaphorePermit), Status>> + Unpin + use<S, T, C>
     where
         S: Stream<Item = Result<T, Status>> + Unpin,
+        C: Fn() -> bool + Unpin,
     {
         let mut room = PollSemaphore::new(self.0.clone());
+        let mut largest = None;
         stream::poll_fn(move |context| {
-            let largest = ready!(room.poll_acquire_many(context, PUBLISH_MESSAGES as u32));
-            // Where nothing has come yet, the room is given back at once: others have something.
-            let request = ready!(requests.poll_next_unpin(context));
-            let admitted = request.zip(largest);
+            if largest.is_none() {
+                largest = ready!(room.poll_acquire_many(context, PUBLISH_MESSAGES as u32));
+            }
+            let Poll::Ready(request) = requests.poll_next_unpin(context) else {
+                // Where nothing is coming, the room is given back at once: others have something.
+                largest = largest.take().filter(|_| is_coming());
+                return Poll::Pending;
+            };
+            let admitted = request.zip(largest.take());
             Poll::Ready(admitted.map(|(request, room)| request.map(|request| (request, room))))
         })
     }
@@ -89,9 +98,10 @@ mod tests {
     #[test]
     fn what_is_not_answered_yet_leaves_the_next_requests_undecoded() {
         let (unanswered, held) = (Unanswered::default(), Held::default());
-        let requests = || unanswered.admit(stream::repeat_with(|| Ok(PUBLISH_MESSAGES - 1)));
+        let endless = || stream::repeat_with(|| Ok(PUBLISH_MESSAGES - 1));
+        let requests = || unanswered.admit(endless(), || false);
         let (mut first, mut second) = (requests(), requests());
-        let mut silent = unanswered.admit(stream::pending::<Result<usize, Status>>());
+        let mut silent = unanswered.admit(stream::pending::<Result<usize, Status>>(), || false);
         let most = ROOM / PUBLISH_MESSAGES;
         for _ in 0..most {
             assert!(silent.next().now_or_never().is_none());
@@ -108,5 +118,19 @@ mod tests {
         assert!(second.next().now_or_never().is_some());
         drop(held);
         assert!(!unanswered.is_full());
+    }
+
+    #[test]
+    fn a_request_of_which_a_part_has_come_keeps_its_room() {
+        let unanswered = Unanswered::default();
+        let pending = || stream::pending::<Result<usize, Status>>();
+        let mut coming = unanswered.admit(pending(), || true);
+        assert!(coming.next().now_or_never().is_none());
+        assert_eq!(unanswered.0.available_permits(), ROOM - PUBLISH_MESSAGES);
+        let mut silent = unanswered.admit(pending(), || false);
+        assert!(silent.next().now_or_never().is_none());
+        assert_eq!(unanswered.0.available_permits(), ROOM - PUBLISH_MESSAGES);
+        drop(coming);
+        assert_eq!(unanswered.0.available_permits(), ROOM);
     }
 }
