@@ -2,7 +2,7 @@
 
 use super::{
     Delivery, Subscription,
-    pump::BUDGET,
+    pump::{BUDGET, at_rest},
     source::{Found, Source, delivery, is_lost},
     subscription::{State, gone},
 };
@@ -42,7 +42,11 @@ impl Subscription {
                     self.state.lock().rejected += 1;
                     self.settle_one(&taken.keep(), Settle::Done);
                 }
-                Ok(Found::Damaged(error)) | Err(error) => return Err(error),
+                Ok(Found::Damaged(error)) => {
+                    self.settle_one(&taken.keep(), at_rest());
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -49,6 +49,7 @@ mod timekeeper;
 mod topic;
 mod topics;
 mod trim;
+mod unreadable;
 mod unused;
 
 pub use admission::Admission;

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use super::{
     Content, Subscription, Topic,
     source::{Found, Source, delivery, is_lost},
     subscription::{State, gone},
+    unreadable::Unreadable,
 };
 use crate::{
     dispatcher::{ConsumerId, Grant, Settle},
@@ -21,6 +23,10 @@ pub(super) const BUDGET: usize = 256;
 const RETRY: i64 = 1000;
 /// The least time between two tries to read what could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long what cannot be read is out of turn, so that what is behind it is delivered.
+const REST: Duration = Duration::from_secs(10);
+/// Reads that may fail in one round.
+const TRIES: usize = 64;
 /// Grants this near each other are read together.
 const READ_GAP: u64 = 64;
 
@@ -34,7 +40,7 @@ pub(super) fn ensure(subscription: &Arc<Subscription>, state: &mut State) {
 
 /// Runs until the subscription is gone or has no consumer left.
 async fn run(subscription: Arc<Subscription>) {
-    let mut stuck = Vec::new();
+    let mut unreadable = Unreadable::default();
     while !subscription.gone.is_cancelled() {
         let wake = subscription.wake.clone();
         let (grants, wait) = {
@@ -57,7 +63,7 @@ async fn run(subscription: Arc<Subscription>) {
         };
         if grants.is_empty() {
             idle(&subscription, &wake, wait).await;
-        } else if let Err(error) = deliver(&subscription, grants, &mut stuck).await {
+        } else if let Err(error) = deliver(&subscription, grants, &mut unreadable).await {
             tracing::warn!(subscription = %subscription.name(), %error, "cannot deliver");
             // What it gave up woke it, and would at once again.
             wake.notified().now_or_never();
@@ -84,9 +90,6 @@ async fn pause(subscription: &Subscription) {
     }
 }
 
-/// Where something is that could not be read.
-type Place = (PartitionId, Offset);
-
 /// What one round has met, and passes over from then on.
 #[derive(Default)]
 struct Round {
@@ -94,9 +97,8 @@ struct Round {
     full: Vec<ConsumerId>,
     /// They could not be read: what is behind keeps its place behind.
     unread: Vec<PartitionId>,
-    /// What could not be read by itself. Where that was so in the round before too, it is passed over
-    /// alone: a sector that is lost for good holds up nothing behind it.
-    stuck: Vec<Place>,
+    /// Reads that failed.
+    failed: usize,
     failure: Option<Error>,
 }
 
@@ -109,12 +111,11 @@ impl Round {
 }
 
 /// Reads what was granted and hands it over. What is no message is settled; what could not be
-/// read, or has no room, goes back as if it had not been granted. `stuck` is what could not be read in
-/// the round before, and in this one.
+/// read, or has no room, goes back as if it had not been granted.
 async fn deliver(
     subscription: &Arc<Subscription>,
     mut grants: Vec<Grant>,
-    stuck: &mut Vec<Place>,
+    unreadable: &mut Unreadable,
 ) -> Result<()> {
     let topic = subscription.topic()?;
     let broker = subscription.broker.upgrade().ok_or_else(gone)?;
@@ -128,20 +129,21 @@ async fn deliver(
         }
         let (at, last) = (grant.receipt, run_end(&grants[index..]));
         let mut found = source.find(at.partition, at.offset, last).await;
-        if found.as_ref().is_err_and(|error| !is_lost(error)) {
+        if last != at.offset && found.as_ref().is_err_and(|error| !is_lost(error)) {
             // It may be what was read along with it.
             found = source.find(at.partition, at.offset, at.offset).await;
         }
         match found {
             Ok(Found::Expired) => too_late(subscription, grant),
             Ok(Found::Message(content)) => {
+                unreadable.read(at.partition, at.offset);
                 if !hand_over(subscription, &topic, grant, content) {
                     round.full.extend(grant.consumer);
                 }
             }
             Ok(Found::Nothing(end)) => nothing(subscription, grant, end),
             Ok(Found::Damaged(error)) => {
-                give_up(subscription, grant, Settle::Unsent);
+                give_up(subscription, grant, at_rest());
                 round.failure = Some(error);
             }
             Err(error) if is_lost(&error) => {
@@ -149,17 +151,20 @@ async fn deliver(
                 give_up(subscription, grant, Settle::Done);
             }
             Err(error) => {
-                give_up(subscription, grant, Settle::Unsent);
-                let place = (at.partition, at.offset);
-                if !stuck.contains(&place) {
-                    round.unread.push(at.partition);
-                }
-                round.stuck.push(place);
+                let is_passed = unreadable.failed(at.partition, at.offset, Instant::now());
+                round.failed += 1;
+                let settle = match is_passed && round.failed < TRIES {
+                    true => at_rest(),
+                    false => {
+                        round.unread.push(at.partition);
+                        Settle::Unsent
+                    }
+                };
+                give_up(subscription, grant, settle);
                 round.failure = Some(error);
             }
         }
     }
-    *stuck = round.stuck;
     round.failure.map_or(Ok(()), Err)
 }
 
@@ -171,6 +176,12 @@ fn run_end(grants: &[Grant]) -> Offset {
     });
     let last = near.last().map_or(&grants[0], |pair| &pair[1]);
     last.receipt.offset
+}
+
+/// Out of turn for a while: a consumer that takes few at once would be given nothing else.
+pub(super) fn at_rest() -> Settle {
+    let until = Millis::steady().after(REST);
+    Settle::Rest { until }
 }
 
 /// Returns whether the consumer's outbox takes more after this one.

@@ -21,7 +21,7 @@ pub(super) struct Lease {
     pub(super) is_expired: bool,
 }
 
-/// Offsets below `next` are settled, leased, deferred or returned; those from `next` to `end`
+/// Offsets below `next` are settled, leased, deferred, at rest or returned; those from `next` to `end`
 /// are settled or were not looked at yet.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -33,6 +33,8 @@ pub(super) struct Lane {
     returned: BTreeSet<Offset>,
     deadlines: Timers,
     due: Timers,
+    /// What cannot be delivered at present, and when its turn comes again. It is ready all the same.
+    resting: BTreeMap<Offset, Millis>,
 }
 
 impl Lane {
@@ -45,6 +47,7 @@ impl Lane {
             returned: BTreeSet::new(),
             deadlines: Timers::default(),
             due: Timers::default(),
+            resting: BTreeMap::new(),
             cursor,
         };
         for (offset, due) in lane.cursor.deferred() {
@@ -136,8 +139,22 @@ impl Lane {
         }
     }
 
+    /// Out of turn until `until`, and nothing more comes of it.
+    pub(super) fn rest(&mut self, offset: Offset, until: Millis) {
+        if !self.cursor.is_settled(offset) {
+            self.resting.insert(offset, until);
+        }
+    }
+
+    /// What has rested long enough is back in its place.
+    pub(super) fn wake(&mut self, now: Millis) {
+        let rested = self.resting.extract_if(.., |_, until| *until <= now);
+        self.returned.extend(rested.map(|(offset, _)| offset));
+    }
+
     /// Waiting messages, as ranges in order; all become settled.
     pub(super) fn purge(&mut self) -> Vec<Range<Offset>> {
+        self.wake(Millis(i64::MAX));
         let returned = std::mem::take(&mut self.returned).into_iter();
         let mut ranges: Vec<_> = returned.map(|offset| offset..offset.next()).collect();
         while self.next < self.end {
@@ -162,6 +179,7 @@ impl Lane {
         let ended = offsets.into_iter();
         let ended = ended.filter_map(|offset| self.take_lease(offset)).collect();
         self.returned.retain(|offset| !range.contains(offset));
+        self.resting.retain(|offset, _| !range.contains(offset));
         self.skip_settled();
         ended
     }
@@ -177,6 +195,7 @@ impl Lane {
         }
         self.cursor.apply(&Change::Settle(offset..offset.next()));
         self.returned.remove(&offset);
+        self.resting.remove(&offset);
         if offset == self.next {
             self.skip_settled();
         }
@@ -188,6 +207,7 @@ impl Lane {
         self.returned.clear();
         self.deadlines = Timers::default();
         self.due = Timers::default();
+        self.resting.clear();
         self.next = to;
         std::mem::take(&mut self.leases).into_values().collect()
     }
@@ -245,6 +265,7 @@ impl Lane {
             .next()
             .into_iter()
             .chain(self.due.next())
+            .chain(self.resting.values().min().copied())
             .min()
     }
 
@@ -255,7 +276,8 @@ impl Lane {
             .cursor
             .deferred()
             .filter(|(offset, _)| *offset >= self.next);
-        self.returned.len() as u64 + span - settled - ahead.count() as u64
+        let waiting = self.returned.len() + self.resting.len();
+        waiting as u64 + span - settled - ahead.count() as u64
     }
 
     fn is_fresh(&self, offset: Offset) -> bool {

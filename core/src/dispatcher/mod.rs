@@ -151,6 +151,7 @@ impl Dispatcher {
             for receipt in self.lanes[index].expired(partition, now) {
                 self.settle(receipt, Settle::Release { until: None });
             }
+            self.lanes[index].wake(now);
             for offset in self.lanes[index].take_due(now) {
                 let change = Change::Defer { offset, due: None };
                 self.changes.push((partition, change));

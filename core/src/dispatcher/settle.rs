@@ -18,6 +18,12 @@ pub enum Settle {
     },
     /// It never reached the consumer: as if it had not been delivered.
     Unsent,
+    /// Likewise, and out of turn until then: it cannot be delivered at present, and what is behind it
+    /// can. In memory only.
+    Rest {
+        /// When its turn comes again.
+        until: Millis,
+    },
     /// The lease lasts until then.
     Extend {
         /// The new deadline.
@@ -39,7 +45,7 @@ impl Dispatcher {
             return false;
         };
         let settle = match settle {
-            Settle::Release { .. } | Settle::Unsent if lease.is_expired => {
+            Settle::Release { .. } | Settle::Unsent | Settle::Rest { .. } if lease.is_expired => {
                 self.expired_on_lease += 1;
                 Settle::Done
             }
@@ -57,7 +63,7 @@ impl Dispatcher {
                     due: Some(due),
                 }));
             }
-            Settle::Unsent | Settle::Extend { .. } => {}
+            Settle::Unsent | Settle::Rest { .. } | Settle::Extend { .. } => {}
         }
         for change in &changes {
             match change {
@@ -68,8 +74,10 @@ impl Dispatcher {
                 change => lane.cursor.apply(change),
             }
         }
-        if lane.cursor.deferred_until(offset).is_none() {
-            lane.give_back(offset);
+        match settle {
+            Settle::Rest { until } => lane.rest(offset, until),
+            _ if lane.cursor.deferred_until(offset).is_none() => lane.give_back(offset),
+            _ => {}
         }
         self.consumers.give_back(lease.consumer);
         changes

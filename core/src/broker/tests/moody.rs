@@ -1,6 +1,7 @@
 //! A store that refuses, fails, or keeps whoever waits for the disk waiting, as long as a test says so.
 
 use std::{
+    ops::Range,
     pin::Pin,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
@@ -26,7 +27,8 @@ pub(super) struct Moody {
     reads: Semaphore,
     damaged: Mutex<Option<LogId>>,
     failing: AtomicUsize,
-    never: Mutex<Option<Offset>>,
+    /// Offsets, and what is said of them.
+    never: Mutex<(Range<u64>, Option<ErrorKind>)>,
     read: AtomicUsize,
 }
 
@@ -73,9 +75,14 @@ impl Moody {
         self.failing.store(count, Ordering::SeqCst);
     }
 
-    /// Reads fail that come to this offset.
-    pub(super) fn fail_reads_of(&self, offset: Option<Offset>) {
-        *self.never.lock() = offset;
+    /// Reads fail that come to these offsets.
+    pub(super) fn fail_reads_of(&self, offsets: Range<u64>) {
+        *self.never.lock() = (offsets, Some(ErrorKind::Transient));
+    }
+
+    /// The same, because they are damaged.
+    pub(super) fn damage(&self, offsets: Range<u64>) {
+        *self.never.lock() = (offsets, Some(ErrorKind::Corrupt));
     }
 
     /// Reads so far.
@@ -127,15 +134,17 @@ impl StoreLayer for Moody {
             return Err(Error::new(ErrorKind::Corrupt, "read", "damaged"));
         }
         let read = self.store.read(log, from, limit).await?;
-        let never = *self.never.lock();
-        if never.is_some_and(|never| read.iter().any(|entry| entry.covers(never))) {
-            return Err(Error::new(
-                ErrorKind::Transient,
-                "read",
-                "an input/output error",
-            ));
+        let (never, kind) = self.never.lock().clone();
+        let is_among = |entry: &Entry| never.clone().any(|at| entry.covers(Offset(at)));
+        match kind.filter(|_| read.iter().any(is_among)) {
+            // As a store does: what is before is read.
+            Some(ErrorKind::Corrupt) if !is_among(&read[0]) => Ok(read
+                .into_iter()
+                .take_while(|entry| !is_among(entry))
+                .collect()),
+            Some(kind) => Err(Error::new(kind, "read", "it cannot be read")),
+            None => Ok(read),
         }
-        Ok(read)
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     moody::{Refusing, begin, broker_on},
     *,
 };
-use crate::broker::{Attach, Attachment, Credit};
+use crate::{
+    broker::{Attach, Attachment, Credit},
+    driver::Settlement,
+};
 
 fn attach(broker: &Broker, workers: &Arc<Subscription>, window: u64) -> Attachment {
     let attach = Attach {
@@ -99,13 +102,41 @@ async fn what_is_behind_an_offset_that_never_reads_is_delivered() {
     let topic = topic(&broker, Retention::Forever).await;
     let workers = lease(&broker, &topic, "workers").await;
     publish(&broker, 10).await;
-    store.fail_reads_of(Some(Offset(3)));
-    let mut consumer = attach(&broker, &workers, 0);
+    store.fail_reads_of(3..6);
+    let mut consumer = attach(&broker, &workers, 1);
     let mut came = Vec::new();
-    while came.len() < 9 {
-        came.extend(offsets(&consumer.recv(9).await.unwrap()));
+    while came.len() < 7 {
+        let [delivery] = consumer.recv(9).await.unwrap().try_into().unwrap();
+        came.push(delivery.receipt.offset.0);
+        let acked = workers.settle(vec![(delivery.receipt, Settlement::Ack)]);
+        acked.unwrap().await.unwrap();
     }
-    assert_eq!(came, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(came, [0, 1, 2, 6, 7, 8, 9]);
+    store.fail_reads_of(0..0);
+    for n in 3..6 {
+        let [delivery] = consumer.recv(9).await.unwrap().try_into().unwrap();
+        let receipt = delivery.receipt;
+        assert_eq!((receipt.offset.0, delivery.attempts), (n, 0));
+        let acked = workers.settle(vec![(receipt, Settlement::Ack)]);
+        acked.unwrap().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_behind_a_damaged_message_is_delivered_one_by_one_too() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let workers = lease(&broker, &topic, "workers").await;
+    publish(&broker, 3).await;
+    store.damage(0..1);
+    let mut consumer = attach(&broker, &workers, 1);
+    let [delivery] = consumer.recv(9).await.unwrap().try_into().unwrap();
+    assert_eq!(delivery.receipt.offset, Offset(1));
+    consumer.cancel().await;
+    let owner = broker.new_owner();
+    let got = workers.get(owner).await.unwrap().unwrap();
+    assert_eq!(got.receipt.offset, Offset(2));
 }
 
 #[tokio::test]

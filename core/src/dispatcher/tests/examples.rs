@@ -119,6 +119,30 @@ fn an_unsent_message_comes_back_as_if_nothing_happened() {
 }
 
 #[test]
+fn what_rests_is_ready_and_out_of_turn_and_nothing_of_it_is_kept() {
+    let mut dispatcher = ready(3);
+    let held = dispatcher.get(OwnerId(1)).unwrap().receipt;
+    let until = Millis(9);
+    assert!(dispatcher.settle(held, Settle::Rest { until }));
+    assert_eq!(dispatcher.counts().ready, 3);
+    assert_eq!(dispatcher.take_changes(), []);
+    assert_eq!(dispatcher.next_tick(), Some(until));
+    let next = dispatcher.get(OwnerId(1)).unwrap();
+    assert_eq!(next.receipt.offset, Offset(1));
+    dispatcher.tick(Millis(8));
+    dispatcher.settle(next.receipt, Settle::Unsent);
+    assert_eq!(
+        dispatcher.get(OwnerId(1)).unwrap().receipt.offset,
+        Offset(1)
+    );
+    dispatcher.tick(until);
+    let rested = dispatcher.get(OwnerId(1)).unwrap();
+    assert_eq!((rested.receipt.offset, rested.attempts), (Offset(0), 0));
+    dispatcher.settle(rested.receipt, Settle::Rest { until: Millis(20) });
+    assert_eq!(dispatcher.purge(), 2, "what rests is purged too");
+}
+
+#[test]
 fn what_expires_on_lease_is_settled_when_it_comes_back() {
     let at = PartitionId(0);
     for (ends, late) in [
@@ -130,6 +154,7 @@ fn what_expires_on_lease_is_settled_when_it_comes_back() {
             1,
         ),
         (Settle::Unsent, 1),
+        (Settle::Rest { until: Millis(9) }, 1),
         (Settle::Done, 0),
     ] {
         let mut dispatcher = ready(2);

@@ -41,7 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<usize>().prop_map(Event::Cancel),
         12 => (1usize..30).prop_map(Event::Poll),
         2 => (0u64..4).prop_map(Event::Get),
-        24 => (any::<usize>(), 0u8..6).prop_map(|(i, k)| Event::Settle(i, k)),
+        24 => (any::<usize>(), 0u8..7).prop_map(|(i, k)| Event::Settle(i, k)),
         2 => any::<usize>().prop_map(Event::Stale),
         2 => (0u64..4).prop_map(Event::OwnerGone),
         3 => (1u64..80).prop_map(Event::Tick),
@@ -85,6 +85,7 @@ struct World {
     delivered: BTreeSet<Place>,
     attempts: BTreeMap<Place, u32>,
     deferred: BTreeMap<Place, Millis>,
+    resting: BTreeMap<Place, Millis>,
     held: BTreeMap<Place, Held>,
     past: Vec<Receipt>,
     eaters: Vec<Eater>,
@@ -103,6 +104,7 @@ impl World {
             delivered: BTreeSet::new(),
             attempts: BTreeMap::new(),
             deferred: BTreeMap::new(),
+            resting: BTreeMap::new(),
             held: BTreeMap::new(),
             past: Vec::new(),
             eaters: Vec::new(),
@@ -190,6 +192,7 @@ impl World {
         self.delivered.retain(|place| place.0 != at);
         self.attempts.retain(|place, _| place.0 != at);
         self.deferred.retain(|place, _| place.0 != at);
+        self.resting.retain(|place, _| place.0 != at);
     }
 
     fn attach(&mut self, owner: u64, room: usize) {
@@ -233,7 +236,7 @@ impl World {
         let at = (receipt.partition, receipt.offset);
         assert!(at.1.0 < self.ends[at.0.0 as usize], "beyond the end");
         assert!(!self.settled.contains(&at), "settled, and delivered again");
-        let due = self.deferred.remove(&at);
+        let due = self.deferred.remove(&at).max(self.resting.remove(&at));
         assert!(due.is_none_or(|due| due <= self.now), "before its time");
         let held = Held {
             receipt,
@@ -261,6 +264,7 @@ impl World {
             2 => Settle::Release { until: None },
             3 => Settle::Release { until: Some(until) },
             4 => Settle::Unsent,
+            5 => Settle::Rest { until },
             _ => Settle::Extend { until },
         };
         assert!(
@@ -271,8 +275,11 @@ impl World {
             Settle::Extend { .. } => held.deadline = Some(until),
             Settle::Done => self.is_settled(at),
             Settle::Release { until } => self.is_released(at, until),
-            Settle::Unsent if held.is_expired => self.is_settled(at),
-            Settle::Unsent => {
+            Settle::Unsent | Settle::Rest { .. } if held.is_expired => self.is_settled(at),
+            Settle::Unsent | Settle::Rest { .. } => {
+                if let Settle::Rest { until } = settle {
+                    self.resting.insert(at, until);
+                }
                 let held = self.held.remove(&at);
                 if held.is_some_and(|held| held.is_first) {
                     self.delivered.remove(&at);
@@ -297,8 +304,10 @@ impl World {
         let ended: Vec<_> = ended.map(|(at, _)| *at).collect();
         ended.into_iter().for_each(|at| self.is_released(at, None));
         self.deferred.retain(|_, due| *due > self.now);
+        self.resting.retain(|_, due| *due > self.now);
         let deadlines = self.held.values().filter_map(|held| held.deadline);
-        let next = deadlines.chain(self.deferred.values().copied()).min();
+        let waits = self.deferred.values().chain(self.resting.values());
+        let next = deadlines.chain(waits.copied()).min();
         let told = self.dispatcher.next_tick();
         assert!(next.is_none_or(|next| told.is_some_and(|told| told <= next)));
     }
@@ -335,6 +344,7 @@ impl World {
             self.dispatcher.advance(partition_id(index), Offset(*end));
         }
         self.held.clear();
+        self.resting.clear();
         self.past.clear();
         self.eaters.clear();
     }
@@ -343,6 +353,7 @@ impl World {
         self.past
             .extend(self.held.remove(&at).map(|held| held.receipt));
         self.deferred.remove(&at);
+        self.resting.remove(&at);
         self.settled.insert(at);
     }
 
