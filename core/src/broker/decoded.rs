@@ -37,7 +37,7 @@ pub(super) struct Batch {
 impl Batch {
     /// # Errors
     /// As [`Codecs::decode`].
-    pub(super) fn decode(log: LogId, entry: &Entry, codecs: &Codecs) -> Result<Self> {
+    fn decode(log: LogId, entry: &Entry, codecs: &Codecs) -> Result<Self> {
         let messages = codecs.decode(entry)?;
         let octets = messages.iter().map(|(_, message)| footprint(message)).sum();
         Ok(Self {
@@ -88,8 +88,21 @@ impl Shelf {
         kept.iter().find(|batch| batch.is(log, offset)).cloned()
     }
 
+    /// The batch of an entry: the one that is kept, else decoded and kept.
+    ///
+    /// # Errors
+    /// As [`Codecs::decode`].
+    pub(super) fn batch(&self, log: LogId, entry: &Entry, codecs: &Codecs) -> Result<Arc<Batch>> {
+        if let Some(batch) = self.find(log, entry.base_offset) {
+            return Ok(batch);
+        }
+        let batch = Arc::new(Batch::decode(log, entry, codecs)?);
+        self.keep(&batch);
+        Ok(batch)
+    }
+
     /// Keeps a batch for as long as there is room.
-    pub(super) fn keep(&self, batch: &Arc<Batch>) {
+    fn keep(&self, batch: &Arc<Batch>) {
         if batch.octets > BATCH {
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::MutexGuard;
 
 use super::{
@@ -108,12 +109,11 @@ impl Subscription {
     fn cursor_op(&self, state: &mut State, partition: PartitionId, changes: &[Change]) -> Op {
         let snapshots = &mut state.snapshots[partition.0 as usize];
         let cursor = state.dispatcher.cursor(partition);
-        let encode = |changes: &[Change]| encode_changes(&later(changes.to_vec(), ahead()));
-        let delta = encode(changes);
+        let delta = encoded(changes);
         let reset = snapshots.is_due(delta.len()) || state.refused.contains(&partition);
         let change = match cursor {
             Some(cursor) if reset => {
-                let snapshot = encode(&cursor.snapshot());
+                let snapshot = encoded(&cursor.snapshot());
                 snapshots.taken(snapshot.len());
                 snapshot
             }
@@ -189,6 +189,15 @@ impl Reserving {
 /// former, and it may have been set since this one began.
 pub(super) fn ahead() -> i64 {
     Millis::now().0.saturating_sub(Millis::steady().0)
+}
+
+/// As they are stored: by the system's clock.
+fn encoded(changes: &[Change]) -> Bytes {
+    let waits = |change: &Change| matches!(change, Change::Defer { .. });
+    if changes.iter().any(waits) {
+        return encode_changes(&later(changes.to_vec(), ahead()));
+    }
+    encode_changes(changes)
 }
 
 /// The changes with all times that something waits for this many milliseconds later.

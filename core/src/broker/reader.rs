@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use super::{Broker, Content, Delivery, GroupOffset, Topic, decoded::Batch, source::READ_BYTES};
+use super::{Broker, Content, Delivery, GroupOffset, Topic, source::READ_BYTES};
 use crate::{
     dispatcher::Receipt,
     driver::StartAt,
@@ -253,7 +253,8 @@ impl PositionalReader {
             taking.push(delivery(entry.base_offset, Content::Raw(entry.clone())));
             return entry.end_offset();
         }
-        let batch = match self.batch(log, entry) {
+        let inner = &self.broker.inner;
+        let batch = match inner.decoded.batch(log, entry, &inner.codecs) {
             Ok(batch) => batch,
             Err(error) => {
                 debug_assert!(error.kind() != ErrorKind::NotFound);
@@ -266,19 +267,9 @@ impl PositionalReader {
                 return offset;
             }
             taking.push(delivery(offset, Content::Decoded(Box::new(message))));
-            self.broker.inner.decoded.taken(&batch, offset);
+            inner.decoded.taken(&batch, offset);
         }
         entry.end_offset()
-    }
-
-    fn batch(&self, log: LogId, entry: &Entry) -> Result<Arc<Batch>> {
-        let inner = &self.broker.inner;
-        if let Some(batch) = inner.decoded.find(log, entry.base_offset) {
-            return Ok(batch);
-        }
-        let batch = Arc::new(Batch::decode(log, entry, &inner.codecs)?);
-        inner.decoded.keep(&batch);
-        Ok(batch)
     }
 }
 

@@ -98,8 +98,7 @@ impl<'a> Source<'a> {
             return Ok(batch.clone());
         }
         let log = self.topic.partition(self.partition)?.log;
-        let batch = Arc::new(Batch::decode(log, entry, &self.broker.codecs)?);
-        self.broker.decoded.keep(&batch);
+        let batch = self.broker.decoded.batch(log, entry, &self.broker.codecs)?;
         self.batch = Some(batch.clone());
         Ok(batch)
     }

@@ -4,21 +4,6 @@ use super::*;
 
 const P1: PartitionId = PartitionId(1);
 
-async fn publish_to_p1(broker: &Broker) {
-    let published = broker.publish(Publish {
-        namespace: "/",
-        target: Target::Topic("t"),
-        draft: NativeCodec::encode(&Message::new("m")),
-        key: None,
-        lane: LaneId(1),
-        durability: None,
-        admission: Admission::none(),
-    });
-    let published = published.unwrap();
-    assert_eq!(published.place.unwrap().0, P1);
-    published.confirm.await.unwrap();
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_reads_a_new_partition_too() {
     let broker = open(&Arc::default()).await;
@@ -28,7 +13,7 @@ async fn a_reader_that_waits_reads_a_new_partition_too() {
     let grown = async {
         tokio::task::yield_now().await;
         broker.grow_topic("/", "t", 2).await.unwrap();
-        publish_to_p1(&broker).await;
+        publish_in(&broker, 1).await;
     };
     let read = tokio::time::timeout(std::time::Duration::from_secs(60), reader.recv(10));
     let (read, ()) = tokio::join!(read, grown);
@@ -42,7 +27,7 @@ async fn what_a_new_partition_delivered_before_a_crash_says_so() {
     let topic = topic(&broker, Retention::Forever).await;
     let workers = lease(&broker, &topic, "workers").await;
     broker.grow_topic("/", "t", 2).await.unwrap();
-    publish_to_p1(&broker).await;
+    publish_in(&broker, 1).await;
     let first = workers.get(broker.new_owner()).await.unwrap().unwrap();
     assert!(!first.redelivered);
     // Nothing is closed: a crash.

@@ -67,6 +67,23 @@ fn submit(broker: &Broker, number: u64, durability: Durability) -> Confirm {
     send(broker, Target::Topic("t"), &message, Some(durability)).confirm
 }
 
+/// A message for one partition of the topic `t`.
+async fn publish_in(broker: &Broker, lane: u64) {
+    let published = broker.publish(Publish {
+        namespace: "/",
+        target: Target::Topic("t"),
+        draft: NativeCodec::encode(&Message::new("m")),
+        key: None,
+        lane: LaneId(lane),
+        durability: None,
+        admission: Admission::none(),
+    });
+    let published = published.unwrap();
+    let at = published.place.unwrap().0;
+    assert_eq!(u64::from(at.0), lane);
+    published.confirm.await.unwrap();
+}
+
 fn send(
     broker: &Broker,
     target: Target<'_>,

@@ -57,16 +57,7 @@ async fn what_is_damaged_is_not_answered_from_another_partition() {
     broker.grow_topic("/", "t", 2).await.unwrap();
     let workers = lease(&broker, &topic, "workers").await;
     for lane in [0, 1].into_iter().cycle().take(6) {
-        let published = broker.publish(Publish {
-            namespace: "/",
-            target: Target::Topic("t"),
-            draft: NativeCodec::encode(&Message::new("m")),
-            key: None,
-            lane: LaneId(lane),
-            durability: None,
-            admission: Admission::none(),
-        });
-        published.unwrap().confirm.await.unwrap();
+        publish_in(&broker, lane).await;
     }
     let p1 = PartitionId(1);
     store.spoil(Some(topic.partition(p1).unwrap().log));

@@ -26,7 +26,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use standpipe_core::{
-    broker::{Broker, LaneId, Options, Publish, Target},
+    broker::{Broker, LaneId, Limits, Options, Publish, Target},
     checksum::crc32c,
     codec::Codecs,
     frontend::Frontend,
@@ -90,6 +90,17 @@ async fn opened(store: Arc<dyn Store>, options: Options) -> Broker {
     let mut codecs = Codecs::default();
     crate::codec::register(&mut codecs);
     Broker::open(store, codecs, options).await.unwrap()
+}
+
+/// A client of a broker with these limits and the topic `t`.
+async fn within(limits: Limits) -> Client {
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let broker = opened(Arc::new(MemoryStore::new()), options).await;
+    broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    connected(broker).await
 }
 
 /// A connection to a broker, as those see it who answer its requests.

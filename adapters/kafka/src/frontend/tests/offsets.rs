@@ -177,13 +177,7 @@ async fn a_commit_of_a_group_more_than_a_topic_takes_is_refused_for_good() {
         subscriptions: 1,
         ..Limits::default()
     };
-    let options = Options {
-        limits,
-        ..Options::default()
-    };
-    let broker = opened(Arc::new(MemoryStore::new()), options).await;
-    broker.ensure_topic(NAMESPACE, "t").await.unwrap();
-    let client = connected(broker).await;
+    let client = within(limits).await;
     for (group, code) in [
         ("g", ErrorCode::None),
         ("h", ErrorCode::InvalidCommitOffsetSize),

@@ -120,13 +120,7 @@ async fn a_topic_grows_up_to_the_limit_of_all_partitions() {
         all_partitions: 3,
         ..Limits::default()
     };
-    let options = Options {
-        limits,
-        ..Options::default()
-    };
-    let broker = opened(Arc::new(MemoryStore::new()), options).await;
-    broker.ensure_topic(NAMESPACE, "t").await.unwrap();
-    let client = connected(broker).await;
+    let client = within(limits).await;
     for (count, code) in [(4, ErrorCode::PolicyViolation), (3, ErrorCode::None)] {
         let asked = CreatePartitionsRequest {
             topics: vec![GrowTopic {
