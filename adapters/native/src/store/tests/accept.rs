@@ -38,11 +38,23 @@ async fn publish(store: &NativeStore, n: u32, durability: Durability) {
 
 /// So many commits.
 pub(super) async fn fill(disk: &SimDisk, count: u32) {
-    let store = open(disk);
+    fill_store(&open(disk), count).await;
+}
+
+async fn fill_store(store: &NativeStore, count: u32) {
     for n in 0..count {
-        publish(&store, n, Durability::Disk).await;
+        publish(store, n, Durability::Disk).await;
     }
     store.close().await.unwrap();
+}
+
+/// A store that moves nothing into segments: its journal files stay, from the first on.
+fn open_unmoved(disk: &SimDisk) -> Arc<NativeStore> {
+    let options = StoreOptions {
+        journal_bytes: u64::MAX,
+        ..small()
+    };
+    NativeStore::start(Arc::new(disk.clone()), None, &options).unwrap()
 }
 
 pub(super) fn start(disk: &SimDisk) -> Result<Arc<NativeStore>> {
@@ -197,7 +209,7 @@ pub(super) fn count_all(disk: &SimDisk) {
 #[tokio::test]
 async fn a_counted_file_that_is_gone_closes_its_logs_and_never_the_store() {
     let disk = SimDisk::default();
-    fill(&disk, 150).await;
+    fill_store(&open_unmoved(&disk), 150).await;
     count_all(&disk);
     let last = disk.file_names().into_iter().rfind(|name| is_journal(name));
     disk.remove(&last.unwrap()).unwrap();
@@ -268,11 +280,7 @@ async fn whatever_is_wrecked_is_given_up_at_once_and_no_more_than_that() {
 async fn a_journal_file_that_was_cut_below_what_is_synced_is_given_up_from_there() {
     const COMMITS: u32 = 100;
     let disk = SimDisk::default();
-    let options = StoreOptions {
-        journal_bytes: u64::MAX,
-        ..small()
-    };
-    let store = NativeStore::start(Arc::new(disk.clone()), None, &options).unwrap();
+    let store = open_unmoved(&disk);
     for n in 0..COMMITS {
         let word = if n < 3 {
             Durability::Disk
