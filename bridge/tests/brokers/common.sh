@@ -2,11 +2,12 @@
 
 die() { echo "$name: $*" >&2; exit 69; }
 
-# Below the range that the kernel gives to outgoing connections, so that none takes it meanwhile.
+# Below the range that the kernel gives to outgoing connections, so that none takes it meanwhile, and not
+# among those that the end-to-end tests choose for other servers.
 free_port() {
   local port
   while :; do
-    port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+    port=$((12000 + RANDOM % 8000))
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo $port; return; }
   done
 }

@@ -157,6 +157,7 @@ def test_a_client_that_reads_slowly_stays_while_it_sends_heartbeats(amqp, name):
             part = sock.recv(1 << 20)
             assert part, f"closed after {got} octets"
             got += len(part)
+            sock.sendall(pika.frame.Heartbeat().marshal())
 
 
 def wait_reading_slowly(sock, seconds) -> int:

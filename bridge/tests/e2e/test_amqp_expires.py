@@ -7,7 +7,7 @@ from clients.confluent_client import acked, create_topic, produce, read
 from clients.pika_client import channel, closes_channel, publish, ready
 from harness import until
 
-SOON, LATER = 1000, 60_000
+SOON, KEPT, LATER = 1000, 3000, 60_000
 INVALID = {
     "zero": (0, "{value_zero,0}"),
     "negative": (-1, "{value_negative,-1}"),
@@ -47,7 +47,7 @@ def goes(ch, queue: str):
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_an_unused_queue_goes_with_its_messages_and_bindings(ch, name, durable):
-    ch.queue_declare(name, durable=durable, arguments=expires(SOON))
+    ch.queue_declare(name, durable=durable, arguments=expires(KEPT))
     ch.queue_bind(name, "amq.fanout")
     publish(ch, name, b"x")
     goes(ch, name)
@@ -61,23 +61,23 @@ def test_an_unused_queue_goes_with_its_messages_and_bindings(ch, name, durable):
 @pytest.mark.parametrize("use", ["declare", "passive", "get"])
 def test_using_it_begins_its_time_anew(ch, name, use):
     uses = {
-        "declare": lambda: ch.queue_declare(name, arguments=expires(SOON)),
+        "declare": lambda: ch.queue_declare(name, arguments=expires(KEPT)),
         "passive": lambda: ch.queue_declare(name, passive=True),
         "get": lambda: ch.basic_get(name),
     }
-    ch.queue_declare(name, arguments=expires(SOON))
+    ch.queue_declare(name, arguments=expires(KEPT))
     for clock in (f"{name}-1", f"{name}-2"):
-        ch.queue_declare(clock, arguments=expires(SOON))
+        ch.queue_declare(clock, arguments=expires(KEPT - SOON))
         until(f"{clock} is gone", lambda: uses[use]() and not exists(ch, clock), every=0.1)
     assert exists(ch, name)
     goes(ch, name)
 
 
 def test_a_consumer_uses_it_all_the_time(ch, name):
-    ch.queue_declare(name, arguments=expires(SOON))
+    ch.queue_declare(name, arguments=expires(KEPT))
     tag = ch.basic_consume(name, lambda *_: None)
     for clock in (f"{name}-1", f"{name}-2"):
-        ch.queue_declare(clock, arguments=expires(SOON))
+        ch.queue_declare(clock, arguments=expires(KEPT - SOON))
         goes(ch, clock)
     assert exists(ch, name)
     ch.basic_cancel(tag)
@@ -136,7 +136,7 @@ def test_a_kafka_topic_that_was_there_before_stays(shared_broker, name):
     create_topic(shared_broker.kafka, name)
     acked(produce(shared_broker.kafka, name, [{"value": str(i).encode()} for i in range(100)]))
     with channel(shared_broker.amqp) as ch:
-        ch.queue_declare(name, durable=True, arguments=expires(SOON))
+        ch.queue_declare(name, durable=True, arguments=expires(KEPT))
         assert ready(ch, name) == 100
         goes(ch, name)
     assert [m.value() for m in read(shared_broker.kafka, name, 100)] == [str(i).encode() for i in range(100)]

@@ -5,6 +5,7 @@ import resource
 import socket
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,11 @@ SCALE = int(os.environ.get("E2E_SCALE", 1))
 def victim(tmp_path_factory):
     """One durable broker for all of it: it must not even need a restart."""
     home = tmp_path_factory.mktemp("victim")
-    broker = Standpipe(home / "log", data=home / "data").start()
-    yield broker
-    broker.stop()
+    # In memory: what the bystander waits for is its neighbours, not the disk.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        broker = Standpipe(home / "log", data=Path(memory) / "data").start()
+        yield broker
+        broker.stop()
 
 
 @pytest.fixture(autouse=True)

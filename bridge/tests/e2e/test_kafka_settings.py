@@ -9,7 +9,7 @@ from harness import Standpipe, until
 SETTINGS = """
 [kafka]
 num_partitions = 3
-group_initial_rebalance_delay = "1500ms"
+group_initial_rebalance_delay = "3s"
 group_min_session_timeout = "1s"
 """
 
@@ -77,7 +77,7 @@ def test_settings_are_described_under_kafkas_names(settled):
     told = {key: described[key].value for key in (
         "num.partitions", "group.initial.rebalance.delay.ms", "group.min.session.timeout.ms",
         "group.max.session.timeout.ms")}
-    assert list(told.values()) == ["3", "1500", "1000", "1800000"], told
+    assert list(told.values()) == ["3", "3000", "1000", "1800000"], told
 
 
 def test_the_leader_epoch_rises_with_each_start_and_a_reader_goes_on(durable, name):

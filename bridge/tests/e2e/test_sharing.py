@@ -142,11 +142,11 @@ def test_a_kafka_commit_settles_nothing_for_the_queue(shared_broker, topic, ch):
 
 
 def test_an_idle_kafka_reader_is_woken_by_an_amqp_publish(shared_broker, topic, ch):
-    reader = consumer(shared_broker.kafka, **{"fetch.wait.max.ms": 5_000})
+    reader = consumer(shared_broker.kafka, **{"fetch.wait.max.ms": 30_000})
     reader.assign([TopicPartition(topic, 0, 100)])
     assert reader.consume(1, 0.3) == []
     publish(ch, topic, b"wake")
-    assert [m.value() for m in poll(reader, 1, 3)] == [b"wake"]
+    assert [m.value() for m in poll(reader, 1, 20)] == [b"wake"]
     reader.close()
 
 

@@ -34,11 +34,11 @@ def drained(broker, name):
 @pytest.mark.parametrize("scheme", ("standpipe", "grpc"))
 def test_a_delayed_message_comes_when_it_is_due_and_not_before(shared_broker, name, scheme):
     began = time.monotonic()
-    publish(shared_broker, scheme, name, "later", "--delay", "2s")
+    publish(shared_broker, scheme, name, "later", "--delay", "5s")
     publish(shared_broker, scheme, name, "now")
     assert take(shared_broker, name, 2) == ["now", "later"]
     waited = time.monotonic() - began
-    assert DELAY <= waited < 30, waited
+    assert 5 <= waited < 60, waited
 
 
 def test_a_delayed_message_survives_a_kill_and_is_delivered_once(durable, name):

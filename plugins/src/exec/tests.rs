@@ -1,9 +1,6 @@
 //! Real programs: jq, sed, and Python scripts that buffer, drop, split and misbehave.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
 
 use futures::future::join_all;
 use standpipe_core::{
@@ -77,16 +74,15 @@ async fn jq_s_identity_changes_nothing() {
 }
 
 #[tokio::test]
-async fn one_message_in_a_running_route_arrives_within_a_second() {
-    let exec = exec("jq -c .");
+async fn one_message_in_a_running_route_arrives_though_nothing_follows() {
+    let settings = Settings {
+        patience: Duration::from_secs(3600),
+        ..Settings::default()
+    };
+    let exec = Exec::new("jq -c .", Framing::Envelopes, settings);
     for _ in 0..3 {
-        let start = Instant::now();
-        assert_eq!(through(&exec, numbered(1)).await.len(), 1);
-        assert!(
-            start.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            start.elapsed()
-        );
+        let message = tokio::time::timeout(Duration::from_secs(30), through(&exec, numbered(1)));
+        assert_eq!(message.await.unwrap().len(), 1);
     }
 }
 
@@ -160,7 +156,12 @@ async fn a_filter_that_fails_stops_the_route_with_its_last_words() {
     let error = problem(&exec("no-such-program-here"), numbered(3)).await;
     assert!(error.contains("exit status: 127"), "{error}");
     // It ends well and has answered the first, yet it may have swallowed the others.
-    let error = problem(&exec("head -n 1"), numbered(3)).await;
+    let settings = Settings {
+        quiet: Duration::from_secs(60),
+        ..Settings::default()
+    };
+    let swallowing = Exec::new("head -n 1", Framing::Envelopes, settings);
+    let error = problem(&swallowing, numbered(3)).await;
     assert!(
         error.contains("ended before its input did") || error.contains("signal"),
         "{error}"
@@ -181,11 +182,11 @@ async fn a_filter_that_hangs_stops_the_route() {
 #[tokio::test]
 async fn a_filter_that_is_slow_to_read_and_drops_everything_is_waited_for() {
     let settings = Settings {
-        patience: Duration::from_secs(1),
+        patience: Duration::from_secs(3),
         ..Settings::default()
     };
-    // 32 reads of at least 50 ms: longer than the patience, and never still for so long.
-    let slow = "while [ $(head -c 32768 | wc -c) -gt 0 ]; do sleep 0.05; done";
+    // 64 reads of at least 50 ms: longer than the patience, and never still for so long.
+    let slow = "while [ $(head -c 16384 | wc -c) -gt 0 ]; do sleep 0.05; done";
     let slow = Exec::new(slow, Framing::Envelopes, settings);
     let outcomes = slow.apply(vec![Message::new("x".repeat(1 << 20))]).await;
     assert!(matches!(outcomes.unwrap()[..], [Outcome::Drop]));

@@ -1,6 +1,6 @@
 //! Damage that hides whose it was keeps the store closed, until a person gives it up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, ops::Range, sync::Arc};
 
 use standpipe_core::{
     entry::{Draft, Format},
@@ -19,10 +19,10 @@ use crate::store::{
     accept::accept,
     checkpoint::{self, checkpoint_name, checkpoint_number},
     inspect::{Finding, Inspection, Severity},
-    position::{journal_name, journal_number},
+    position::journal_name,
     recovery::recover,
     snapshot::Snapshot,
-    vfs::Disk,
+    vfs::{Disk, write_all_at},
 };
 
 /// Commits a batch of three in one log and an entry in another.
@@ -38,11 +38,11 @@ async fn publish(store: &NativeStore, n: u32, durability: Durability) {
 
 /// So many commits.
 pub(super) async fn fill(disk: &SimDisk, count: u32) {
-    fill_store(&open(disk), count).await;
+    fill_store(&open(disk), 0..count).await;
 }
 
-async fn fill_store(store: &NativeStore, count: u32) {
-    for n in 0..count {
+async fn fill_store(store: &NativeStore, numbers: Range<u32>) {
+    for n in numbers {
         publish(store, n, Durability::Disk).await;
     }
     store.close().await.unwrap();
@@ -172,27 +172,72 @@ async fn records_that_cannot_be_read_are_given_up_by_name_and_the_rest_is_served
 #[tokio::test]
 async fn a_journal_file_that_is_gone_or_has_no_header_is_given_up() {
     for remove in [true, false] {
-        for which in 0..3 {
+        for number in 1..=3 {
             let disk = SimDisk::default();
-            fill(&disk, 150).await;
-            let names = disk.file_names();
-            let mut journals: Vec<_> = names.iter().filter_map(|n| journal_number(n)).collect();
-            journals.sort_unstable();
-            let name = journal_name(journals[which.min(journals.len() - 1)]);
+            fill_store(&open_unmoved(&disk), 0..10).await;
+            count_all(&disk);
+            fill_store(&open_unmoved(&disk), 10..150).await;
+            assert!(disk.file_names().contains(&journal_name(4)));
+            let name = journal_name(number);
             match remove {
                 true => disk.remove(&name).unwrap(),
                 false => wreck(&disk, &name, 8, 9),
             }
-            match start(&disk) {
-                Ok(_) => assert!(remove, "nothing tells that the last one is gone"),
-                Err(refused) => assert!(refused.message().contains(&name), "{refused}"),
-            }
-            let told = give_up(&disk).await;
-            assert_eq!(give_up(&disk).await, [], "once is enough");
-            opens_with_the_rest(&disk, 150, &told).await;
-            opens_with_the_rest(&disk, 150, &told).await;
-            assert_eq!(damage(&disk), []);
+            let refused = start(&disk).unwrap_err();
+            assert!(refused.message().contains(&name), "{refused}");
+            is_given_up_once(&disk, 150).await;
         }
+    }
+}
+
+/// Nothing tells that it is gone but a checkpoint that counts what was in it.
+#[tokio::test]
+async fn the_last_journal_file_is_given_up_as_others_are() {
+    for remove in [true, false] {
+        for counted in [true, false] {
+            let disk = SimDisk::default();
+            fill_store(&open_unmoved(&disk), 0..150).await;
+            if counted {
+                count_all(&disk);
+            }
+            let last = disk.file_names().into_iter().rfind(|name| is_journal(name));
+            match remove {
+                true => disk.remove(&last.unwrap()).unwrap(),
+                false => wreck(&disk, &last.unwrap(), 8, 9),
+            }
+            assert_eq!(start(&disk).is_ok(), remove, "counted {counted}");
+            is_given_up_once(&disk, 150).await;
+        }
+    }
+}
+
+async fn is_given_up_once(disk: &SimDisk, count: u64) {
+    let told = give_up(disk).await;
+    assert_eq!(give_up(disk).await, [], "once is enough");
+    opens_with_the_rest(disk, count, &told).await;
+    assert_eq!(damage(disk), []);
+    opens_with_the_rest(disk, count, &told).await;
+    assert_eq!(damage(disk), []);
+}
+
+/// Zeros look like what was not used yet: the numbers of the commits tell.
+#[tokio::test]
+async fn a_file_whose_end_reads_as_zeros_is_told_and_given_up() {
+    for from in [4096, 12_288] {
+        let disk = SimDisk::default();
+        fill_store(&open_unmoved(&disk), 0..150).await;
+        let file = disk.open(&journal_name(2)).unwrap();
+        let length = file.len().unwrap();
+        let zeros = vec![0; (length - from) as usize];
+        write_all_at(&*file, &mut [io::IoSlice::new(&zeros)], from).unwrap();
+        assert_eq!(start(&disk).unwrap_err().kind(), ErrorKind::Corrupt);
+        let found = damage(&disk);
+        let name = Some(&journal_name(2));
+        assert!(
+            found.iter().any(|finding| Some(&finding.file) == name),
+            "{found:?}"
+        );
+        is_given_up_once(&disk, 150).await;
     }
 }
 
@@ -209,12 +254,12 @@ pub(super) fn count_all(disk: &SimDisk) {
 #[tokio::test]
 async fn a_counted_file_that_is_gone_closes_its_logs_and_never_the_store() {
     let disk = SimDisk::default();
-    fill_store(&open_unmoved(&disk), 150).await;
+    fill_store(&open_unmoved(&disk), 0..150).await;
     count_all(&disk);
     let last = disk.file_names().into_iter().rfind(|name| is_journal(name));
     disk.remove(&last.unwrap()).unwrap();
     for n in 0..3u8 {
-        let store = start(&disk).unwrap();
+        let store = open_unmoved(&disk);
         for id in [log(1), log(2)] {
             let refused = store.submit(commit(Durability::Disk, vec![append(id, "y")]));
             assert_eq!(
@@ -234,6 +279,8 @@ async fn a_counted_file_that_is_gone_closes_its_logs_and_never_the_store() {
         let read = read_all(&store, log(3), Offset::ZERO).await;
         assert_eq!(read.len(), usize::from(n) + 1);
         store.close().await.unwrap();
+        let closed = |finding: &Finding| finding.severity == Severity::Closed;
+        assert!(!damage(&disk).iter().any(closed), "it does open");
     }
     let told = give_up(&disk).await;
     let offsets = |given_up: &GivenUp| matches!(given_up, GivenUp::Offsets(..));

@@ -43,8 +43,11 @@ async fn what_the_disk_does_not_remove_at_first_is_removed_later_with_all_behind
         let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
         store.durable(seq, Durability::Disk).await.unwrap();
         end = end.next();
+        if n % 20 == 0 {
+            disk.wait_for_moves();
+        }
     }
-    disk.wait(|names| count(names, is_segment) > 3);
+    assert!(count(&disk.file_names(), is_segment) > 3);
     let (log, below) = (log(1), end);
     let trim = vec![Op::Trim { log, below }];
     let seq = store.submit(commit(Durability::Disk, trim)).unwrap().seq;
@@ -81,8 +84,11 @@ async fn runs_smaller_than_a_block_give_their_space_back_together_beside_one_tha
         let ops = vec![append(log(n % LOGS), vec![n as u8; 300])];
         let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
         store.durable(seq, Durability::Disk).await.unwrap();
+        if n % 20 == 0 {
+            disk.wait_for_moves();
+        }
     }
-    disk.wait(|names| count(names, is_segment) > 1);
+    assert!(count(&disk.file_names(), is_segment) > 1);
     let trim = |n| Op::Trim {
         log: log(n),
         below: Offset(EACH),

@@ -21,7 +21,7 @@ use super::{
     gate::{Gate, Step},
     is_journal, log, read_all,
     recovery::{open, small},
-    sim::SimDisk,
+    sim::{PATIENCE, SimDisk},
     thin::forget_but,
 };
 use crate::store::{
@@ -118,7 +118,8 @@ async fn a_full_disk_that_takes_no_block_but_the_reserves_is_opened() {
     let store = open(&disk);
     fill(&store, 60).await;
     let held = |names: &[String]| names.iter().any(|name| name == RESERVE);
-    disk.wait(|names| held(names) && count(names, is_journal) <= 3);
+    disk.wait_for_moves();
+    disk.wait(held);
     store.close().await.unwrap();
     drop(store);
     let full = disk.clone();
@@ -191,9 +192,13 @@ fn cut(disk: &SimDisk) {
 /// Waits until appends are refused, or taken again.
 async fn until_refused(store: &NativeStore, refused: bool) {
     let mut told = store.appends_refused();
-    while told.now().is_some() != refused {
-        told.changed().await;
-    }
+    let turned = async {
+        while told.now().is_some() != refused {
+            told.changed().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, turned).await;
+    waited.unwrap_or_else(|_| panic!("appends stay refused: {}", !refused));
 }
 
 #[tokio::test]
@@ -240,7 +245,10 @@ async fn on_a_full_disk_a_copy_leaves_room_for_the_checkpoint_that_gives_back_wh
         value: Some(vec![7; KEY].into()),
     };
     done(&store, vec![key]).await;
-    fill(&store, ENTRIES).await;
+    for _ in 0..ENTRIES / 10 {
+        fill(&store, 10).await;
+        disk.wait_for_moves();
+    }
     forget_but(&store, 10, 0..ENTRIES).await;
     store.close().await.unwrap();
     drop(store);

@@ -9,12 +9,13 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+use super::{count, is_journal};
 use crate::store::vfs::{Disk, File};
 
 const PAGE: usize = 4096;
 
 /// A store that has not come to an end by then never does.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A disk in memory that can be cut off, and told to fail.
 #[derive(Clone, Default)]
@@ -218,6 +219,12 @@ impl SimDisk {
             let waited = self.0.changed.wait_until(&mut state, until);
             assert!(!waited.timed_out(), "it stays at {names:?}");
         }
+    }
+
+    /// Waits until the journal is as short as it gets, the file that is made ahead among it. Who does so
+    /// after each few entries has the same segments however late the thread behind the journal is.
+    pub(super) fn wait_for_moves(&self) {
+        self.wait(|names| count(names, is_journal) <= 3);
     }
 
     /// How many journal files hold something that is not synced.

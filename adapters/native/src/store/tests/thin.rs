@@ -17,9 +17,9 @@ use standpipe_core::{
 use tokio::sync::watch;
 
 use super::{
-    append, commit, count,
+    append, commit,
     gate::{Gate, Step},
-    is_journal, is_segment, log, read_all,
+    is_segment, log, read_all,
     recovery::open,
     sim::{Random, SimDisk},
 };
@@ -32,12 +32,6 @@ async fn append_at(store: &NativeStore, n: u64, time: Millis) {
     let ops = vec![Op::Append { log: log(1), draft }];
     let seq = store.submit(commit(Durability::Disk, ops)).unwrap().seq;
     store.durable(seq, Durability::Os).await.unwrap();
-}
-
-async fn fill(store: &NativeStore, count: u64) {
-    for n in 0..count {
-        append_at(store, n, Millis(n as i64)).await;
-    }
 }
 
 /// Says that nobody needs the entries of `range` but every `kept`th.
@@ -56,26 +50,24 @@ pub(super) async fn forget_but(store: &NativeStore, kept: usize, range: Range<u6
 
 /// Appends so many entries that there are some segments; returns those.
 async fn fill_segments(store: &NativeStore, disk: &SimDisk) -> Vec<String> {
-    fill(store, 3000).await;
-    let segments = settled_segments(disk);
+    for n in 0..3000 {
+        append_at(store, n, Millis(n as i64)).await;
+        if n % 50 == 0 {
+            disk.wait_for_moves();
+        }
+    }
+    disk.wait_for_moves();
+    let names = disk.file_names();
+    let segments: Vec<_> = names.into_iter().filter(|name| is_segment(name)).collect();
     assert!(segments.len() >= 6, "{segments:?}");
     segments
-}
-
-/// Waits until the journal is as short as it gets, the file that is made ahead among it; returns the
-/// segments that there are then.
-fn settled_segments(disk: &SimDisk) -> Vec<String> {
-    disk.wait(|names| count(names, is_journal) <= 3);
-    let names = disk.file_names();
-    names.into_iter().filter(|name| is_segment(name)).collect()
 }
 
 #[tokio::test]
 async fn a_few_entries_that_are_kept_pin_no_segments() {
     let disk = SimDisk::default();
     let store = open(&disk);
-    // How much of the journal moves at once is up to the threads; two thirds of what is written is
-    // forgotten, at least the first third of the segments with it.
+    // Two thirds of what is written is forgotten, at least the first third of the segments with it.
     let before = fill_segments(&store, &disk).await;
     forget_but(&store, 50, 0..2000).await;
     let sparse = &before[..before.len() / 3];
