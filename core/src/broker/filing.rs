@@ -43,7 +43,9 @@ impl<'a> FilingIn<'a> {
         due: Millis,
         draft: Draft,
     ) -> Option<Draft> {
-        let place = self.wheel.place(&mut self.filing, kind, at, due);
+        let topic = self.topic.id();
+        let takes = |number| self.topic.store.damage(bucket_log(topic, number)).is_none();
+        let place = self.wheel.place(&mut self.filing, kind, at, due, takes);
         let Place::Waits {
             bucket,
             number,
@@ -52,7 +54,6 @@ impl<'a> FilingIn<'a> {
         else {
             return Some(draft);
         };
-        let topic = self.topic.id();
         if fresh {
             ops.push(catalog::put_bucket(topic, bucket, number));
         }

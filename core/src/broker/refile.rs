@@ -3,7 +3,7 @@
 //! In pieces of bounded size. Each piece is one commit, which appends it and takes it out of the
 //! bucket: a crash leaves it in one place, and never in two.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     Admission, Broker, Mode, Topic, catalog, expiry,
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     entry::Entry,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     id::{LogId, Millis, Offset},
-    store::{Commit, Durability, Op, Placed, ReadLimit, Submitted},
+    store::{Commit, Durability, Op, Placed, ReadLimit, Store, Submitted},
     wheel::{Bucket, Kind, bucket_log},
 };
 
@@ -33,6 +33,14 @@ struct Piece {
     entries: Vec<Entry>,
     gone: Vec<Op>,
     emptied: Option<Bucket>,
+}
+
+/// What is first of a bucket that can be read.
+struct Read {
+    from: Offset,
+    entries: Vec<Entry>,
+    /// Why something before it cannot.
+    damage: Option<Error>,
 }
 
 impl Broker {
@@ -62,16 +70,34 @@ impl Broker {
 
     async fn move_piece(&self, topic: &Arc<Topic>, bucket: Bucket, log: LogId) -> Result<()> {
         let bounds = topic.store.bounds(log).await?;
-        let entries = match bounds.start < bounds.end {
-            true => topic.store.read(log, bounds.start, PIECE).await?,
-            false => Vec::new(),
-        };
+        let read = read_first(&*topic.store, log, bounds.start..bounds.end).await?;
+        let Read {
+            from,
+            entries,
+            damage,
+        } = read;
+        if let Some(error) = damage.as_ref().filter(|_| entries.is_empty()) {
+            tracing::error!(
+                topic = %topic.name(), %error,
+                "what is left of messages that are due now cannot be read; all others were moved"
+            );
+            topic.wheel.lock().set_aside(bucket);
+            return Ok(());
+        }
         let end = entries.last().map_or(bounds.end, Entry::end_offset);
-        let last = end >= bounds.end;
+        let last = end >= bounds.end && damage.is_none();
+        let gone = match damage {
+            // Only a person gives up what is before.
+            Some(_) => vec![Op::Forget {
+                log,
+                range: from..end,
+            }],
+            None => gone(topic, bucket, log, end, last),
+        };
         let piece = Piece {
             bucket,
             entries,
-            gone: gone(topic, bucket, log, end, last),
+            gone,
             emptied: last.then_some(bucket),
         };
         match bucket.kind {
@@ -193,6 +219,28 @@ impl Broker {
         let stops = Stops::from_iter([stop]);
         self.complete(&whole, stops, span, Durability::Disk, Admission::none())
     }
+}
+
+/// Reads on from what is damaged: that holds up nothing behind it.
+async fn read_first(store: &dyn Store, log: LogId, range: Range<Offset>) -> Result<Read> {
+    let (mut from, mut damage) = (range.start, None);
+    let mut entries = Vec::new();
+    while from < range.end && entries.is_empty() {
+        match store.read(log, from, PIECE).await {
+            Ok(read) if read.is_empty() => break,
+            Ok(read) => entries = read,
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                from = from.next();
+                damage.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Read {
+        from,
+        entries,
+        damage,
+    })
 }
 
 /// Takes a piece out of its bucket; with the last one the bucket goes.

@@ -24,6 +24,8 @@ pub struct Wheel {
     now: Millis,
     next_number: u32,
     buckets: BTreeMap<(Millis, Bucket), u32>,
+    /// Those of which nothing is left but what cannot be read.
+    aside: BTreeMap<Bucket, u32>,
     closed: bool,
 }
 
@@ -53,6 +55,7 @@ impl Default for Wheel {
             now: Millis(i64::MIN),
             next_number: FIRST_NUMBER,
             buckets: BTreeMap::new(),
+            aside: BTreeMap::new(),
             closed: false,
         }
     }
@@ -71,24 +74,37 @@ impl Wheel {
         self.now
     }
 
-    /// Where an entry waits that is due at `due`: in the widest slot that is not open yet.
+    /// Where an entry waits that is due at `due`: in the widest slot that is not open yet and whose log,
+    /// by its number, `takes` entries. Where none does, for its log is damaged, it is due some seconds
+    /// later.
     pub fn place(
         &mut self,
         filing: &mut Filing,
         kind: Kind,
         partition: PartitionId,
         due: Millis,
+        takes: impl Fn(u32) -> bool,
     ) -> Place {
         if due <= self.now {
             return Place::Due;
         }
-        let levels = Level::ALL.iter();
-        let mut candidates = levels.map(|level| Bucket::at(kind, partition, *level, due, self.now));
+        let later =
+            (1..).map(|seconds| (Level::Second, Millis(due.0.saturating_add(seconds * 1000))));
+        let slots = Level::ALL
+            .into_iter()
+            .map(|level| (level, due))
+            .chain(later);
+        let mut candidates =
+            slots.map(|(level, due)| Bucket::at(kind, partition, level, due, self.now));
+        let known = |bucket: &Bucket| self.buckets.get(&(bucket.opens_at(), *bucket)).copied();
+        let is_usable = |bucket: &Bucket| {
+            let waits = bucket.opens_at() > self.now && !self.aside.contains_key(bucket);
+            waits && known(bucket).is_none_or(&takes)
+        };
         let bucket = candidates
-            .find(|bucket| bucket.opens_at() > self.now)
+            .find(is_usable)
             .expect("the narrowest slot opens after what is due in it");
-        let known = self.buckets.get(&(bucket.opens_at(), bucket)).copied();
-        let (number, fresh) = match known.or(filing.0.get(&bucket).copied()) {
+        let (number, fresh) = match known(&bucket).or(filing.0.get(&bucket).copied()) {
             Some(number) => (number, false),
             None => (self.new_number(), true),
         };
@@ -132,6 +148,13 @@ impl Wheel {
         self.buckets.remove(&(bucket.opens_at(), bucket));
     }
 
+    /// What is left in a bucket cannot be read: it stays, and is looked at no more.
+    pub fn set_aside(&mut self, bucket: Bucket) {
+        if let Some(number) = self.buckets.remove(&(bucket.opens_at(), bucket)) {
+            self.aside.insert(bucket, number);
+        }
+    }
+
     /// When the next bucket opens.
     pub fn next_opening(&self) -> Option<Millis> {
         self.buckets.keys().next().map(|(opens, _)| *opens)
@@ -140,7 +163,8 @@ impl Wheel {
     /// Every bucket, with the number of its log.
     pub fn buckets(&self) -> impl Iterator<Item = (Bucket, u32)> + '_ {
         let buckets = self.buckets.iter();
-        buckets.map(|((_, bucket), number)| (*bucket, *number))
+        let buckets = buckets.map(|((_, bucket), number)| (*bucket, *number));
+        buckets.chain(self.aside.iter().map(|(bucket, number)| (*bucket, *number)))
     }
 
     /// The topic is deleted: nothing is filed any more. Returns what there was.
@@ -148,6 +172,7 @@ impl Wheel {
         self.closed = true;
         let all = self.buckets().collect();
         self.buckets.clear();
+        self.aside.clear();
         all
     }
 
@@ -157,10 +182,10 @@ impl Wheel {
     }
 
     fn new_number(&mut self) -> u32 {
-        while self.buckets.values().any(|used| *used == self.next_number) {
-            self.next_number = next(self.next_number);
+        let mut number = self.next_number;
+        while self.buckets().any(|(_, used)| used == number) {
+            number = next(number);
         }
-        let number = self.next_number;
         self.next_number = next(number);
         number
     }

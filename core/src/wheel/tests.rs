@@ -20,7 +20,10 @@ struct Model {
 impl Model {
     fn add(&mut self, due: Millis, id: usize) {
         let mut filing = Filing::default();
-        match self.wheel.place(&mut filing, Kind::Delivery, P0, due) {
+        match self
+            .wheel
+            .place(&mut filing, Kind::Delivery, P0, due, |_| true)
+        {
             Place::Due => {
                 let times = self.filed.get(&id).copied().unwrap_or(0);
                 let before = self.out.insert(id, (self.wheel.now, times));
@@ -195,7 +198,7 @@ fn the_clock_goes_back_once_what_is_open_is_empty() {
     let mut wheel = Wheel::default();
     wheel.advance(Millis(10_000));
     let mut filing = Filing::default();
-    wheel.place(&mut filing, Kind::Delivery, P0, Millis(10_500));
+    wheel.place(&mut filing, Kind::Delivery, P0, Millis(10_500), |_| true);
     wheel.filed(filing);
     wheel.advance(Millis(11_000));
     wheel.advance(Millis(0));
@@ -212,4 +215,48 @@ fn the_end_of_time_has_a_place() {
     model.turn(Millis(1_700_000_000_000));
     model.add(Millis(i64::MAX), 0);
     assert_eq!(model.wheel.buckets().count(), 1);
+}
+
+#[test]
+fn what_is_damaged_takes_nothing_and_what_was_set_aside_neither() {
+    let mut wheel = Wheel::default();
+    wheel.advance(Millis(0));
+    let due = Millis(YEAR);
+    let second = |later: i64| Millis(due.0 + later * 1000);
+    let mut damaged = Vec::new();
+    // A day, an hour, a minute, a second, and the seconds behind it.
+    for begins in [due, due, due, due, second(1), second(2)] {
+        let mut filing = Filing::default();
+        let takes = |number| !damaged.contains(&number);
+        let place = wheel.place(&mut filing, Kind::Delivery, P0, due, takes);
+        let Place::Waits {
+            bucket,
+            number,
+            fresh,
+        } = place
+        else {
+            panic!("{place:?}");
+        };
+        assert!(fresh, "{bucket:?}");
+        assert_eq!(bucket.begins_at(), begins);
+        wheel.filed(filing);
+        damaged.push(number);
+    }
+    let buckets: Vec<_> = wheel.buckets().collect();
+    assert_eq!(buckets.len(), damaged.len());
+    buckets
+        .iter()
+        .for_each(|(bucket, _)| wheel.set_aside(*bucket));
+    assert_eq!((wheel.next_opening(), wheel.open()), (None, Vec::new()));
+    assert_eq!(
+        wheel.buckets().count(),
+        damaged.len(),
+        "they are known all the same"
+    );
+    let place = wheel.place(&mut Filing::default(), Kind::Delivery, P0, due, |_| true);
+    assert!(
+        matches!(place, Place::Waits { fresh: true, .. }),
+        "{place:?}"
+    );
+    assert_eq!(wheel.close().len(), damaged.len());
 }

@@ -471,7 +471,7 @@ impl Shared {
         let limit = (self.journal_bytes / u64::from(self.file_size)).max(3);
         self.flush.notify_one();
         while u64::from(number.saturating_sub(state.first_file)) >= limit
-            && state.footing.is_none()
+            && !state.footing.as_ref().is_some_and(Footing::is_open)
             && state.stuck.is_none()
             && state.ending == Ending::None
             && state.flushing

@@ -33,9 +33,34 @@ async fn a_damaged_bucket_holds_up_no_other() {
     let end = soon.after(200 * DAY);
     broker.turn_wheels(end).await;
     assert_eq!(topic.bounds(P0).unwrap().stable, Offset(1));
-    store.spoil(None);
+    let reads = store.reads();
     broker.turn_wheels(end.after(DAY)).await;
+    assert_eq!(store.reads(), reads, "it is set aside");
+    store.spoil(None);
+    let broker = broker_on(&store).await;
+    broker.turn_wheels(end.after(DAY)).await;
+    let topic = broker.topic("/", "t").unwrap();
     assert_eq!(topic.bounds(P0).unwrap().stable, Offset(2));
+}
+
+#[tokio::test]
+async fn a_damaged_message_holds_up_none_that_is_due_with_it() {
+    let store = Refusing::default();
+    let broker = broker_on(&store).await;
+    let topic = topic(&broker, Retention::Forever).await;
+    let soon = Millis::now().after(DAY);
+    for _ in 0..10 {
+        publish_due(&broker, soon).await;
+    }
+    store.ruin(3..5);
+    broker.turn_wheels(soon.after(DAY)).await;
+    assert_eq!(topic.bounds(P0).unwrap().stable, Offset(8));
+    drop(broker);
+    store.ruin(0..0);
+    let broker = broker_on(&store).await;
+    broker.turn_wheels(soon.after(DAY)).await;
+    let topic = broker.topic("/", "t").unwrap();
+    assert_eq!(topic.bounds(P0).unwrap().stable, Offset(10));
 }
 
 #[tokio::test]

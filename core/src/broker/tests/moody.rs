@@ -81,7 +81,7 @@ impl Moody {
     }
 
     /// The same, because they are damaged.
-    pub(super) fn damage(&self, offsets: Range<u64>) {
+    pub(super) fn ruin(&self, offsets: Range<u64>) {
         *self.never.lock() = (offsets, Some(ErrorKind::Corrupt));
     }
 

@@ -120,7 +120,7 @@ async fn what_is_behind_a_damaged_message_is_delivered_one_by_one_too() {
     let topic = topic(&broker, Retention::Forever).await;
     let workers = lease(&broker, &topic, "workers").await;
     publish(&broker, 3).await;
-    store.damage(0..1);
+    store.ruin(0..1);
     let mut consumer = attach(&broker, &workers, 1);
     let [delivery] = consumer.recv(9).await.unwrap().try_into().unwrap();
     assert_eq!(delivery.receipt.offset, Offset(1));
