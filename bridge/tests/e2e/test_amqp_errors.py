@@ -226,6 +226,16 @@ def test_a_transaction_is_540(shared_broker):
         closes_connection(conn, 540, conn.channel().tx_select)
 
 
+def test_a_channel_in_another_mode_is_closed_by_what_needs_a_transaction(amqp):
+    with connection(amqp) as conn:
+        ch = conn.channel()
+        ch.confirm_delivery()
+        closes_channel(ch, 406, ch.tx_select, names="cannot switch from confirm to tx mode")
+        for end in ("tx_commit", "tx_rollback"):
+            ch = conn.channel()
+            closes_channel(ch, 406, getattr(ch, end), names="channel is not transactional")
+
+
 def test_what_is_not_implemented_is_not_advertised(shared_broker):
     with connection(shared_broker.amqp) as conn:
         capabilities = conn._impl.server_properties["capabilities"]

@@ -9,7 +9,7 @@ use crate::{
     codec::Codecs,
     entry::Entry,
     error::Result,
-    id::{LogId, Offset},
+    id::{LogId, Millis, Offset},
     message::{Message, Parts},
     native::{put_message, take_message},
 };
@@ -63,6 +63,16 @@ impl Batch {
         let first = self.messages.partition_point(|(at, _)| *at < offset);
         let rest = self.messages[first..].iter();
         rest.map(|(at, message)| (*at, self.take(message)))
+    }
+
+    /// The first message that is not before `at`, by its producer's clock, else ours.
+    pub(super) fn first_since(&self, at: Millis) -> Option<Offset> {
+        let time = |message: &Message| message.props.timestamp.unwrap_or(self.entry.appended);
+        let found = self
+            .messages
+            .iter()
+            .find(|(_, message)| time(message) >= at);
+        found.map(|(offset, _)| *offset)
     }
 
     fn is(&self, log: LogId, offset: Offset) -> bool {

@@ -122,10 +122,8 @@ impl Broker {
 
     /// The names of positional groups that have committed something.
     pub fn groups(&self, namespace: &str) -> BTreeSet<Arc<str>> {
-        let subscriptions = self
-            .topics(namespace)
-            .into_iter()
-            .flat_map(|t| t.subscriptions());
+        let topics = self.inner.state.read().all_of(namespace).into_iter();
+        let subscriptions = topics.flat_map(|topic| topic.subscriptions());
         subscriptions
             .filter(|subscription| subscription.mode() == Mode::Positional)
             .map(|subscription| subscription.name().clone())
@@ -197,19 +195,21 @@ impl Broker {
         (!subscriptions.is_empty()).then_some(ops)
     }
 
-    /// A group's subscriptions, each with its topic.
+    /// A group's subscriptions, each with its topic, by the topics' names.
     fn subscriptions_of(
         &self,
         namespace: &str,
         group: &str,
     ) -> Vec<(Arc<Topic>, Arc<Subscription>)> {
-        let topics = self.topics(namespace).into_iter();
+        let topics = self.inner.state.read().all_of(namespace).into_iter();
         let subscriptions = topics.filter_map(|topic| {
             let subscription = topic.subscription(group)?;
             let is_positional = subscription.mode() == Mode::Positional;
             is_positional.then_some((topic, subscription))
         });
-        subscriptions.collect()
+        let mut found: Vec<_> = subscriptions.collect();
+        found.sort_by(|(a, _), (b, _)| a.name().cmp(b.name()));
+        found
     }
 
     async fn group_subscription(

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Broker, DEFAULT_NAMESPACE, Inner, Options, State, Subscription, Topic,
+    Broker, DEFAULT_NAMESPACE, Inner, Mode, Options, State, Subscription, Topic,
     admission::Gate,
     catalog::{self, SubscriptionRecord, TopicRecord},
     completion::Completions,
@@ -25,7 +25,7 @@ use crate::{
     compaction::Progress,
     cursor::{Cursor, decode_changes},
     error::{Error, ErrorKind, Result},
-    id::{CursorId, LogId, PartitionId},
+    id::{CursorId, LogId, Offset, PartitionId},
     producer::Producers,
     router::Router,
     store::{AppendsRefused, Commit, Durability, Epoch, Expect, MemoryStore, Op, Store},
@@ -229,7 +229,12 @@ impl Broker {
                 changes.extend(later(decode_changes(stored)?, -ahead()));
             }
             let bounds = topic.bounds(partition)?;
-            cursors.push(Cursor::recover(changes, bounds.start, bounds.end));
+            let end = match record.mode {
+                // A client's commit stays what it said: its reader is told where the log ends.
+                Mode::Positional => Offset(u64::MAX),
+                Mode::Lease | Mode::Keyed => bounds.end,
+            };
+            cursors.push(Cursor::recover(changes, bounds.start, end));
         }
         let around = (&topic, &self.inner);
         let (name, mode) = (record.name.as_str(), record.mode);

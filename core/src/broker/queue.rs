@@ -273,7 +273,7 @@ impl Broker {
         self.check_new_subscription(topic, name)?;
         let mut floors = Vec::new();
         for partition in (0..topic.partition_count()).map(PartitionId) {
-            floors.push(topic.resolve(partition, start).await?);
+            floors.push(self.resolve(topic, partition, start).await?);
         }
         let mut ops = Vec::new();
         let queue = (name == QUEUE).then(|| QueueDeclaration {

@@ -8,7 +8,7 @@ use crate::{
     driver::StartAt,
     entry::{Entry, Flags},
     error::{ErrorKind, Result},
-    id::{LogId, Offset, PartitionId},
+    id::{LogId, Millis, Offset, PartitionId},
     store::ReadLimit,
 };
 
@@ -22,26 +22,42 @@ pub struct PositionalReader {
     turn: usize,
 }
 
-impl Topic {
+impl Broker {
     /// The offset that a start means on a partition.
     ///
     /// # Errors
     /// `NotFound` for a partition that does not exist, and the store's.
-    pub async fn resolve(&self, partition: PartitionId, start: StartAt) -> Result<Offset> {
-        let bounds = self.bounds(partition)?;
+    pub async fn resolve(
+        &self,
+        topic: &Topic,
+        partition: PartitionId,
+        start: StartAt,
+    ) -> Result<Offset> {
+        let bounds = topic.bounds(partition)?;
         Ok(match start {
             StartAt::Earliest => bounds.start,
             StartAt::Latest => bounds.stable,
             StartAt::Offset(offset) => offset.clamp(bounds.start, bounds.stable),
-            StartAt::Time(at) => self
-                .entry_for_time(partition, at)
-                .await?
-                .map_or(bounds.stable, |entry| entry.base_offset.max(bounds.start)),
+            StartAt::Time(at) => match topic.entry_for_time(partition, at).await? {
+                Some(entry) => {
+                    let log = topic.partition(partition)?.log;
+                    self.first_since(log, &entry, at).max(bounds.start)
+                }
+                None => bounds.stable,
+            },
         })
     }
-}
 
-impl Broker {
+    /// The first message of an entry that is not before `at`: its first where it does not decode.
+    fn first_since(&self, log: LogId, entry: &Entry, at: Millis) -> Offset {
+        if entry.draft.span == 1 {
+            return entry.base_offset;
+        }
+        let batch = self.inner.decoded.batch(log, entry, &self.inner.codecs);
+        let since = batch.ok().and_then(|batch| batch.first_since(at));
+        since.unwrap_or(entry.base_offset)
+    }
+
     /// A reader of a topic. With a group it starts at what the group committed, else at `start`.
     ///
     /// # Errors
@@ -57,13 +73,11 @@ impl Broker {
         }
         let mut next = Vec::new();
         for partition in (0..topic.partition_count()).map(PartitionId) {
-            next.push(topic.resolve(partition, start).await?);
+            next.push(self.resolve(topic, partition, start).await?);
         }
-        let offsets = group.map(|group| self.group_offsets(topic.namespace(), group));
+        let offsets = group.map(|group| self.group_offsets_on(topic, group));
         for stored in offsets.into_iter().flatten() {
-            if *stored.offset.topic == **topic.name()
-                && let Some(next) = next.get_mut(stored.offset.partition.0 as usize)
-            {
+            if let Some(next) = next.get_mut(stored.offset.partition.0 as usize) {
                 let bounds = topic.bounds(stored.offset.partition)?;
                 *next = stored.offset.offset.clamp(bounds.start, bounds.stable);
             }
@@ -107,9 +121,9 @@ impl PositionalReader {
     /// Moves it on one partition.
     ///
     /// # Errors
-    /// As [`Topic::resolve`].
+    /// As [`Broker::resolve`].
     pub async fn seek(&mut self, partition: PartitionId, to: StartAt) -> Result<()> {
-        let offset = self.topic.resolve(partition, to).await?;
+        let offset = self.broker.resolve(&self.topic, partition, to).await?;
         self.follow();
         if let Some(next) = self.next.get_mut(partition.0 as usize) {
             *next = offset;

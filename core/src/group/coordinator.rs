@@ -19,6 +19,8 @@ pub struct Coordinator {
     groups: BTreeMap<GroupId, Group>,
     /// How many of them count up to the limit.
     counted: usize,
+    /// What all of them hold.
+    octets: usize,
     timers: BTreeSet<(Millis, GroupId)>,
     /// Groups that went without known offsets; the shell is told.
     forgotten: Vec<GroupId>,
@@ -33,6 +35,7 @@ impl Coordinator {
             ids: MemberIds::new(seed),
             groups: BTreeMap::new(),
             counted: 0,
+            octets: 0,
             timers: BTreeSet::new(),
             forgotten: Vec::new(),
         }
@@ -64,6 +67,10 @@ impl Coordinator {
         };
         if id.is_empty() {
             return effects.push(refused(Refusal::InvalidGroupId));
+        }
+        let assigned = sync.assignments.iter().map(|(_, octets)| octets.len());
+        if self.octets + assigned.sum::<usize>() > self.options.octets {
+            return effects.push(refused(Refusal::NoRoom));
         }
         let known = self.turn(&id, now, effects, |group, _, turn| {
             group.sync(sync, caller, turn)
@@ -202,17 +209,20 @@ impl Coordinator {
             return Err(Refusal::TooLarge);
         }
         let names = [&join.client_id, &join.protocol_type, &join.client_host];
-        let protocols = join.protocols.iter().map(|protocol| &protocol.name);
-        let mut names = names.into_iter().chain(protocols).chain(&join.instance_id);
-        let bytes: usize = join
-            .protocols
-            .iter()
-            .map(|protocol| protocol.metadata.len())
-            .sum();
-        if bytes > options.member_bytes || names.any(|name| name.len() > options.name_bytes) {
+        let mut names = names.into_iter().chain(&join.instance_id);
+        let mut protocols = join.protocols.iter();
+        let metadata = protocols.clone().map(|protocol| protocol.metadata.len());
+        let metadata: usize = metadata.sum();
+        if metadata > options.member_bytes
+            || names.any(|name| name.len() > options.name_bytes)
+            || protocols.any(|protocol| protocol.name.len() > options.protocol_bytes)
+        {
             return Err(Refusal::TooLarge);
         }
-        Ok(())
+        match self.octets + metadata > options.octets {
+            true => Err(Refusal::NoRoom),
+            false => Ok(()),
+        }
     }
 
     fn check_name(&self, group: &str) -> Result<(), Refusal> {
@@ -289,15 +299,19 @@ impl Coordinator {
         Some(result)
     }
 
-    /// Takes note of whether a group counts from now on, and of when it is looked at next. A heartbeat
+    /// Takes note of whether a group counts from now on, of what it holds, and of when it is looked at next. A heartbeat
     /// moves a deadline away without this: the timer then finds nothing due.
     fn arm(&mut self, id: &GroupId) {
         let Some(group) = self.groups.get_mut(id) else {
             return;
         };
+        debug_assert!(group.has_counted_protocols());
         let counts = group.counts();
         let counted = std::mem::replace(&mut group.counted, counts);
         self.counted = self.counted + usize::from(counts) - usize::from(counted);
+        let octets = group.octets();
+        let before = std::mem::replace(&mut group.counted_octets, octets);
+        self.octets = self.octets + octets - before;
         let due = group.next_deadline(&self.options);
         let armed = std::mem::replace(&mut group.armed, due);
         if armed == due {
@@ -312,6 +326,7 @@ impl Coordinator {
             return;
         };
         self.counted -= usize::from(group.counted);
+        self.octets -= group.counted_octets;
         if let Some(at) = group.armed {
             self.timers.remove(&(at, group.id));
         }

@@ -90,8 +90,10 @@ impl Group {
             turn.answer_join(caller, Ok(reply));
             return Ok(());
         }
-        member.update(join);
+        let before = member.update(join);
         member.wait_for_join(caller, turn);
+        self.supported.remove(&before);
+        self.supported.add(&self.members[&id].protocols);
         self.rebalance(turn);
         Ok(())
     }
@@ -105,6 +107,7 @@ impl Group {
         }
         let mut member = Member::new(id.clone(), join, turn.now, turn.options.new_member_timeout);
         member.joining = Some(caller);
+        self.supported.add(&member.protocols);
         self.members.insert(id.clone(), member);
         self.leader.get_or_insert(id);
         if let Some(gathering) = &mut self.gathering {
@@ -128,7 +131,8 @@ impl Group {
         member.refuse_waiting(&Refusal::FencedInstance, turn);
         let skips_assignment = join.skips_assignment;
         member.id = id.clone();
-        member.update(join);
+        self.supported.remove(&member.update(join));
+        self.supported.add(&member.protocols);
         member.heard(turn.now);
         if let Some(instance) = &member.instance_id {
             self.instances.insert(instance.clone(), id.clone());

@@ -37,6 +37,7 @@ impl Group {
         let Some(mut member) = self.members.remove(id) else {
             return;
         };
+        self.supported.remove(&member.protocols);
         member.refuse_waiting(&Refusal::UnknownMember, turn);
         self.unsynced.remove(id);
         if let Some(instance) = &member.instance_id {

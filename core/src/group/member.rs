@@ -44,13 +44,23 @@ impl Member {
         }
     }
 
-    /// Takes over what a later join says.
-    pub(super) fn update(&mut self, join: Join) {
+    /// Takes over what a later join says; returns what it supported before.
+    pub(super) fn update(&mut self, join: Join) -> Vec<Protocol> {
         self.client_id = join.client_id;
         self.client_host = join.client_host;
         self.session_timeout = join.session_timeout;
         self.rebalance_timeout = join.rebalance_timeout;
-        self.protocols = owned(join.protocols);
+        std::mem::replace(&mut self.protocols, owned(join.protocols))
+    }
+
+    /// Octets that are kept for it.
+    pub(super) fn octets(&self) -> usize {
+        let of_protocol = |protocol: &Protocol| protocol.name.len() + protocol.metadata.len();
+        let protocols: usize = self.protocols.iter().map(of_protocol).sum();
+        let names = [&self.id, &self.client_id, &self.client_host];
+        let names = names.into_iter().chain(&self.instance_id);
+        let names: usize = names.map(|name| name.len()).sum();
+        names + protocols + self.assignment.len()
     }
 
     /// Begins the session anew.

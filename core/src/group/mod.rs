@@ -26,6 +26,7 @@ mod refusal;
 mod request;
 mod roster;
 mod state;
+mod supported;
 mod sync;
 mod turn;
 

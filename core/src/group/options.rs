@@ -29,8 +29,12 @@ pub struct Options {
     pub protocols: usize,
     /// Octets of one member's metadata over all its protocols, and of one member's assignment.
     pub member_bytes: usize,
-    /// Octets in a group's name, an instance id, a client id, a protocol's name.
+    /// Octets in a group's name, an instance id, a client id.
     pub name_bytes: usize,
+    /// Octets in a protocol's name: these are compared often.
+    pub protocol_bytes: usize,
+    /// Octets of what all members of all groups said and were assigned.
+    pub octets: usize,
 }
 
 impl Default for Options {
@@ -40,7 +44,7 @@ impl Default for Options {
         Self {
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_secs(30 * 60),
-            max_rebalance_timeout: Duration::from_secs(60 * 60),
+            max_rebalance_timeout: Duration::from_millis(i32::MAX as u64),
             initial_rebalance_delay: Duration::ZERO,
             new_member_timeout: Duration::from_secs(5 * 60),
             empty_retention: Duration::from_secs(7 * 24 * 60 * 60),
@@ -50,6 +54,8 @@ impl Default for Options {
             protocols: 64,
             member_bytes: 1024 * 1024,
             name_bytes: 32_767,
+            protocol_bytes: 255,
+            octets: 256 * 1024 * 1024,
         }
     }
 }

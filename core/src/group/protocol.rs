@@ -1,8 +1,8 @@
 //! Which protocol a group uses.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Join, Protocol, roster::Group};
+use super::{Join, Protocol, member::Member, roster::Group, supported::Supported};
 
 impl Group {
     /// Whether a member that says `join` would leave the group a protocol that all support.
@@ -13,32 +13,51 @@ impl Group {
         if self.members.is_empty() {
             return true;
         }
-        let replaced = join
-            .instance_id
-            .as_ref()
-            .and_then(|name| self.instances.get(name));
-        let others = self
-            .members
-            .values()
-            .filter(|member| member.id != join.member_id && Some(&member.id) != replaced);
-        let others: Vec<_> = others.collect();
-        let common = |protocol: &Protocol| others.iter().all(|m| m.supports(&protocol.name));
+        let former = self.former_selves(join);
+        let others = self.members.len() - former.len();
+        let common = |protocol: &Protocol| {
+            let own = former
+                .iter()
+                .filter(|member| member.supports(&protocol.name));
+            self.supported.by(&protocol.name) - own.count() == others
+        };
         self.protocol_type == join.protocol_type && join.protocols.iter().any(common)
+    }
+
+    /// Members that are no other ones: what they supported counts no more.
+    fn former_selves(&self, join: &Join) -> Vec<&Member> {
+        let instance = join.instance_id.as_ref();
+        let replaced = instance.and_then(|name| self.instances.get(name));
+        let replaced = replaced.filter(|id| **id != join.member_id);
+        let ids = [Some(&join.member_id), replaced].into_iter().flatten();
+        ids.filter_map(|id| self.members.get(id)).collect()
+    }
+
+    /// Whether the count of who supports what is right.
+    pub(super) fn has_counted_protocols(&self) -> bool {
+        let mut counted = Supported::default();
+        self.members
+            .values()
+            .for_each(|member| counted.add(&member.protocols));
+        counted == self.supported
     }
 
     /// The protocol of the next generation: of those that all support, each member votes for the
     /// first in its list; the leader's list breaks a tie.
     pub(super) fn elect_protocol(&self) -> Arc<str> {
         let leader = self.leader.as_ref().and_then(|id| self.members.get(id));
-        let common = |name: &str| self.members.values().all(|member| member.supports(name));
+        let is_common = |name: &str| self.supported.by(name) == self.members.len();
         let candidates = leader.map_or(&[][..], |leader| &leader.protocols);
-        let candidates: Vec<_> = candidates.iter().filter(|p| common(&p.name)).collect();
+        let candidates: Vec<_> = candidates.iter().filter(|p| is_common(&p.name)).collect();
+        let mut places = HashMap::new();
+        for (place, candidate) in candidates.iter().enumerate() {
+            places.entry(&*candidate.name).or_insert(place);
+        }
         let mut votes = vec![0usize; candidates.len()];
         for member in self.members.values() {
             let mut wishes = member.protocols.iter();
-            let place = |wish: &Protocol| candidates.iter().position(|c| c.name == wish.name);
-            if let Some(choice) = wishes.find_map(place) {
-                votes[choice] += 1;
+            if let Some(choice) = wishes.find_map(|wish| places.get(&*wish.name)) {
+                votes[*choice] += 1;
             }
         }
         let most = votes.iter().max();

@@ -30,6 +30,8 @@ pub enum Refusal {
     FencedInstance,
     /// `COORDINATOR_NOT_AVAILABLE`: there are as many groups as may be; try again later.
     TooManyGroups,
+    /// `COORDINATOR_NOT_AVAILABLE`: all groups together hold as much as may be; try again later.
+    NoRoom,
     /// `GROUP_ID_NOT_FOUND`: there is no such group.
     GroupNotFound,
     /// `NON_EMPTY_GROUP`: a group with members is not deleted.
@@ -50,6 +52,7 @@ impl fmt::Display for Refusal {
             Self::GroupFull => "the group has its limit of members",
             Self::FencedInstance => "another member has taken over this instance id",
             Self::TooManyGroups => "the coordinator has its limit of groups",
+            Self::NoRoom => "the groups together hold their limit of octets",
             Self::GroupNotFound => "there is no such group",
             Self::NonEmptyGroup => "the group has members",
         })

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     GroupId, InstanceId, Joined, JoinedMember, MemberId, Membership, Refusal, State, Synced,
-    member::Member, rebalance::Gathering,
+    member::Member, rebalance::Gathering, supported::Supported,
 };
 use crate::id::Millis;
 
@@ -22,6 +22,7 @@ pub(super) struct Group {
     pub(super) leader: Option<MemberId>,
     pub(super) members: BTreeMap<MemberId, Member>,
     pub(super) instances: BTreeMap<InstanceId, MemberId>,
+    pub(super) supported: Supported,
     /// Ids that were handed out to be joined with, and until when they hold.
     pub(super) pending: BTreeMap<MemberId, Millis>,
     /// How long the joins are waited for, while `PreparingRebalance`.
@@ -34,8 +35,9 @@ pub(super) struct Group {
     pub(super) empty_since: Millis,
     /// Whether offsets of it are known to be stored, for which it is remembered.
     pub(super) has_commits: bool,
-    /// Whether the coordinator has counted it.
+    /// Whether the coordinator has counted it, and what it held then.
     pub(super) counted: bool,
+    pub(super) counted_octets: usize,
     /// When the coordinator looks at it next.
     pub(super) armed: Option<Millis>,
 }
@@ -51,6 +53,7 @@ impl Group {
             leader: None,
             members: BTreeMap::new(),
             instances: BTreeMap::new(),
+            supported: Supported::default(),
             pending: BTreeMap::new(),
             gathering: None,
             unsynced: BTreeSet::new(),
@@ -58,6 +61,7 @@ impl Group {
             empty_since: now,
             has_commits: false,
             counted: false,
+            counted_octets: 0,
             armed: None,
         }
     }
@@ -112,6 +116,11 @@ impl Group {
     /// not: these are the store's, which has limits of its own for them.
     pub(super) fn counts(&self) -> bool {
         self.state != State::Empty || !self.has_commits || !self.pending.is_empty()
+    }
+
+    /// Octets of what its members said and were assigned.
+    pub(super) fn octets(&self) -> usize {
+        self.members.values().map(Member::octets).sum()
     }
 
     /// Whether it may go for another group: it has no members, and no offsets that are known of.

@@ -114,14 +114,21 @@ impl Parts {
     /// Tells what goes on, from why lanes are on hold and whether anything is under way.
     pub(super) fn tell(&self, trouble: Option<&Error>, busy: bool) {
         let state = match trouble {
-            Some(error) if error.kind() == ErrorKind::Throttled => State::Blocked {
-                why: error.to_string(),
-            },
+            Some(error) if error.kind() == ErrorKind::Throttled => return self.blocked(error),
             Some(error) => return self.retrying(error),
             None if busy => State::Flowing,
             None => State::Idle,
         };
         self.replace(state);
+    }
+
+    fn blocked(&self, error: &Error) {
+        let was = matches!(&*self.state.borrow(), State::Blocked { .. });
+        let why = error.to_string();
+        self.replace(State::Blocked { why });
+        if !was {
+            tracing::warn!(route = self.name, %error, "the destination takes nothing; waiting until it does");
+        }
     }
 
     fn retrying(&self, error: &Error) {

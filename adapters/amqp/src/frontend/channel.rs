@@ -216,9 +216,16 @@ impl Channel {
             Method::AccessRequest { .. } => {
                 self.reply(&Method::AccessRequestOk { ticket: 1 }).await
             }
-            Method::TxSelect {} | Method::TxCommit {} | Method::TxRollback {} => Err(
-                Refusal::not_implemented("transactions (class tx); use publisher confirms"),
-            ),
+            Method::TxSelect {} if self.confirms.is_some() => Err(Refusal::precondition_failed(
+                "cannot switch from confirm to tx mode",
+            )),
+            Method::TxSelect {} => Err(Refusal::not_implemented(
+                "transactions (class tx); use publisher confirms",
+            )),
+            // None is: it would have to be selected before.
+            Method::TxCommit {} | Method::TxRollback {} => {
+                Err(Refusal::precondition_failed("channel is not transactional"))
+            }
             other => match other.id().0 {
                 40 => self.exchange(other).await,
                 50 => self.queue(other).await,

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use standpipe_core::{
     Result,
-    broker::Broker,
+    broker::{Broker, StoredOffset},
     group::{
         Caller, Coordinator, Description, Effect, GroupId, Join, Joined, Leaver, Listing,
         Membership, Options, Refusal, Sync, Synced,
@@ -30,6 +30,9 @@ use super::service::NAMESPACE;
 /// How long timers sleep where nothing is due.
 const NOTHING_DUE: Duration = Duration::from_secs(3600);
 
+/// How long groups that are found expired at a start are kept all the same.
+const GRACE: Duration = Duration::from_hours(1);
+
 /// An answer that comes later; an error where the broker stops before.
 pub(super) type Reply<T> = oneshot::Receiver<Result<T, Refusal>>;
 
@@ -41,8 +44,10 @@ pub(super) struct Groups {
     retention: Duration,
     started: Instant,
     state: Mutex<State>,
-    /// A deadline may have come nearer, or a group has expired.
+    /// A deadline may have come nearer.
     wake: Notify,
+    /// A group has expired.
+    expiry: Notify,
 }
 
 #[derive(Debug)]
@@ -73,13 +78,19 @@ impl Groups {
                 expired: BTreeSet::new(),
             }),
             wake: Notify::new(),
+            expiry: Notify::new(),
         };
-        groups.remember_committed();
+        groups.remember_stored();
         groups
     }
 
-    /// Lets deadlines pass when they are due, until it is dropped.
+    /// Lets deadlines pass when they are due, and offsets go whose time is over, until it is dropped. No
+    /// deadline waits for the store: to delete many groups takes long.
     pub(super) async fn run(self: Arc<Self>) {
+        tokio::join!(self.keep_time(), self.delete_expired());
+    }
+
+    async fn keep_time(&self) {
         loop {
             let due = self.state.lock().coordinator.next_deadline();
             let now = self.now();
@@ -90,14 +101,20 @@ impl Groups {
                 () = tokio::time::sleep(wait) => {}
                 () = self.wake.notified() => {}
             }
-            self.pass(self.now()).await;
+            self.pass(self.now());
         }
     }
 
-    /// Lets time pass up to `now`, and offsets go whose time is over.
-    async fn pass(&self, now: Millis) {
+    async fn delete_expired(&self) {
+        loop {
+            self.expiry.notified().await;
+            self.forget_expired().await;
+        }
+    }
+
+    /// Lets time pass up to `now`.
+    fn pass(&self, now: Millis) {
         self.act(|state| state.coordinator.tick(now, &mut state.effects));
-        self.forget_expired().await;
     }
 
     /// JoinGroup.
@@ -192,14 +209,28 @@ impl Groups {
         }
     }
 
+    /// Gets to know the groups that are stored when the broker starts. Their newest commit is the last sign
+    /// of life that is known of; but members that lived until then are given time to come back.
+    fn remember_stored(&self) {
+        let mut state = self.state.lock();
+        for group in self.broker.groups(NAMESPACE) {
+            let committed = self.broker.group_offsets(NAMESPACE, &group);
+            let age = age(&committed).min(self.retention.saturating_sub(GRACE));
+            state.coordinator.remember(&group, before(self.now(), age));
+        }
+    }
+
     /// Lets `act` change the groups, then answers those whose answer is there.
     fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let before = state.coordinator.next_deadline();
         let result = act(&mut state);
         state.answer(&self.broker, self.now());
-        if state.coordinator.next_deadline() != before || !state.expired.is_empty() {
+        if state.coordinator.next_deadline() != before {
             self.wake.notify_one();
+        }
+        if !state.expired.is_empty() {
+            self.expiry.notify_one();
         }
         result
     }
@@ -227,17 +258,27 @@ impl Groups {
         if state.coordinator.describe(group).is_some() {
             return None;
         }
-        let today = Millis::now();
-        let committed = self.broker.group_offsets(NAMESPACE, group);
-        let newest = committed.iter().map(|stored| stored.at).max();
-        if let Some(at) = newest.filter(|at| at.after(self.retention) > today) {
-            let age = today.0.saturating_sub(at.0).max(0);
-            let since = Millis(self.now().0.saturating_sub(age));
-            state.coordinator.remember(group, since);
+        let age = age(&self.broker.group_offsets(NAMESPACE, group));
+        if age < self.retention {
+            state.coordinator.remember(group, before(self.now(), age));
             return None;
         }
         Some(state)
     }
+}
+
+/// How long ago the newest of these was committed; for ever where there is none.
+fn age(committed: &[StoredOffset]) -> Duration {
+    let newest = committed.iter().map(|stored| stored.at.0).max();
+    newest.map_or(Duration::MAX, |at| {
+        let age = Millis::now().0.saturating_sub(at).max(0);
+        Duration::from_millis(age.unsigned_abs())
+    })
+}
+
+fn before(now: Millis, age: Duration) -> Millis {
+    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    Millis(now.0.saturating_sub(age))
 }
 
 impl State {

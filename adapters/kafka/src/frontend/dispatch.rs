@@ -15,7 +15,7 @@ use super::{
 };
 use crate::codec::{
     Malformed, Reader, Wire,
-    api::{ApiKey, fetch::FetchRequest},
+    api::{ApiKey, fetch::FetchRequest, membership::JoinGroupResponse},
     header::RequestHeader,
 };
 
@@ -75,7 +75,7 @@ pub(super) async fn dispatch(
         }
         ApiKey::JoinGroup => {
             let joining = membership::join(client, &header, Wire::read(&mut body, version)?);
-            Ok(later(header, 0, joining))
+            Ok(joined(client.clone(), header, joining))
         }
         ApiKey::SyncGroup => {
             let syncing = membership::sync(client, Wire::read(&mut body, version)?, version);
@@ -243,6 +243,23 @@ pub(super) fn later<T: Wire>(
     let due = async move { Due::from(now(&header, &response.await)) };
     Answer::Later {
         held,
+        due: Box::pin(due),
+    }
+}
+
+/// The response to a join: that of the leader has what all members said, and may be made again.
+fn joined(
+    client: Client,
+    header: RequestHeader,
+    joining: impl Future<Output = JoinGroupResponse> + Send + 'static,
+) -> Answer {
+    let due = async move {
+        let response = joining.await;
+        let made = async || now(&header, &response);
+        client.service.outlet().make(made(), made()).await
+    };
+    Answer::Later {
+        held: 0,
         due: Box::pin(due),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn refusal_code(refusal: &Refusal) -> ErrorCode {
         Refusal::TooLarge => ErrorCode::InvalidRequest,
         Refusal::GroupFull => ErrorCode::GroupMaxSizeReached,
         Refusal::FencedInstance => ErrorCode::FencedInstanceId,
-        Refusal::TooManyGroups => ErrorCode::CoordinatorNotAvailable,
+        Refusal::TooManyGroups | Refusal::NoRoom => ErrorCode::CoordinatorNotAvailable,
         Refusal::GroupNotFound => ErrorCode::GroupIdNotFound,
         Refusal::NonEmptyGroup => ErrorCode::NonEmptyGroup,
         _ => ErrorCode::UnknownServerError,

@@ -253,7 +253,11 @@ async fn read_records(
             round
                 .unread
                 .add(format_args!("{name}, partition {partition}"), &error);
-            return Err(code_of(&error));
+            return Err(match error.kind() {
+                // The other would say that another broker has it: clients would ask for ever.
+                ErrorKind::Corrupt => ErrorCode::CorruptMessage,
+                _ => code_of(&error),
+            });
         }
     };
     let first = entries.first().map_or(0, |entry| entry.body().len());

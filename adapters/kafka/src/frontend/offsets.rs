@@ -1,6 +1,9 @@
 //! OffsetCommit and OffsetFetch.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use standpipe_core::{
     Error, ErrorKind,
@@ -178,8 +181,20 @@ fn offsets_of(
     group: &str,
     asked: Option<Vec<OffsetTopic>>,
 ) -> Vec<FetchedOffsets> {
+    let broker = client.broker();
+    let stored = match &asked {
+        None => broker.group_offsets(NAMESPACE, group),
+        Some(asked) => {
+            let names: BTreeSet<_> = asked.iter().map(|topic| topic.name.as_str()).collect();
+            let topics = names
+                .into_iter()
+                .filter_map(|name| broker.topic(NAMESPACE, name));
+            let stored = topics.map(|topic| broker.group_offsets_on(&topic, group));
+            stored.flatten().collect()
+        }
+    };
     let mut held = Held::new();
-    for stored in client.broker().group_offsets(NAMESPACE, group) {
+    for stored in stored {
         let offset = stored.offset;
         if !names::is_legal(&offset.topic) {
             continue;

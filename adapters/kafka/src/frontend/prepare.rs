@@ -28,6 +28,14 @@ pub(super) struct Prepared {
     pub(super) pieces: Vec<Draft>,
 }
 
+impl Prepared {
+    /// Octets that are on their way to the store: pieces are not compressed.
+    pub(super) fn octets(&self) -> usize {
+        let pieces: usize = self.pieces.iter().map(|piece| piece.body.len()).sum();
+        pieces.max(self.draft.body.len())
+    }
+}
+
 /// Why a batch is not appended, and which of its records are at fault, where it is some of them.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {

@@ -124,7 +124,7 @@ async fn append(client: &Client, topic: &str, partition: PartitionProduce, acks:
     let records = partition.records.unwrap_or_default();
     check_size(client, &records)?;
     let prepared = prepare(client.service.workers(), &topic, &records).await?;
-    let admission = broker.admit(prepared.draft.body.len()).await;
+    let admission = broker.admit(prepared.octets()).await;
     let append = Append {
         topic: &topic,
         partition: number,

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, IoSlice, IoSliceMut},
     num::NonZeroU64,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +12,9 @@ use std::{
 use rustix::fs::{Advice, FallocateFlags};
 
 use super::vfs::{Disk, File, Wait};
+
+/// Directories above the store's that may have been made just before it.
+const ABOVE: usize = 3;
 
 /// A directory, its handle kept for syncing names.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ impl Directory {
     /// Opens `path`, which is made where it does not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         make(path)?;
+        sync_above(path)?;
         Ok(Self {
             path: path.to_owned(),
             handle: fs::File::open(path)?,
@@ -55,8 +59,24 @@ fn make(path: &Path) -> io::Result<()> {
     {
         return Err(error);
     }
-    match fs::File::open(above.unwrap_or(Path::new("."))) {
-        Ok(above) => above.sync_all(),
+    sync_names_in(above.unwrap_or(Path::new(".")))
+}
+
+/// Makes the names of a directory durable that is there: who made it may have been killed before that,
+/// or have been a person.
+fn sync_above(path: &Path) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let device = fs::metadata(&path)?.dev();
+    let above = path.ancestors().skip(1).take(ABOVE);
+    for above in above.take_while(|above| fs::metadata(above).is_ok_and(|of| of.dev() == device)) {
+        sync_names_in(above)?;
+    }
+    Ok(())
+}
+
+fn sync_names_in(path: &Path) -> io::Result<()> {
+    match fs::File::open(path) {
+        Ok(directory) => directory.sync_all(),
         // One may make a directory where one may not read: then it is synced when its system does so.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),

@@ -13,9 +13,16 @@ use crate::{
 
 /// A broker with two topics, on both of which the group `g` has committed.
 async fn committed() -> Broker {
-    let store = Arc::new(MemoryStore::default());
-    let opened = Broker::open(store, Codecs::default(), Options::default());
-    let broker = opened.await.unwrap();
+    committed_on(&Arc::default()).await
+}
+
+async fn open(store: &Arc<MemoryStore>) -> Broker {
+    let opened = Broker::open(store.clone(), Codecs::default(), Options::default());
+    opened.await.unwrap()
+}
+
+async fn committed_on(store: &Arc<MemoryStore>) -> Broker {
+    let broker = open(store).await;
     for name in ["t", "u"] {
         let created = broker.create_topic(TopicSpec::new("/", name));
         created.await.unwrap();
@@ -30,6 +37,16 @@ async fn committed() -> Broker {
         committed.wait().await.unwrap();
     }
     broker
+}
+
+#[tokio::test]
+async fn what_was_committed_beyond_the_end_is_what_it_was_after_a_restart() {
+    let store = Arc::default();
+    drop(committed_on(&store).await);
+    let broker = open(&store).await;
+    let stored = broker.group_offsets("/", "g").into_iter();
+    let offsets: Vec<_> = stored.map(|stored| stored.offset.offset).collect();
+    assert_eq!(offsets, [Offset(1); 2], "there are no messages");
 }
 
 /// Counts the groups that are left when it is dropped.

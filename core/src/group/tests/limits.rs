@@ -94,6 +94,28 @@ fn a_member_supports_as_many_protocols_as_the_limit_and_no_more() {
 }
 
 #[test]
+fn all_groups_together_hold_as_much_as_the_limit_and_no_more() {
+    let mut client = Client::new(Options {
+        octets: 1000,
+        ..Options::default()
+    });
+    let named = |group: &str, octets: usize| {
+        let mut join = join_of("");
+        join.group = group.into();
+        join.protocols[0].metadata = vec![0; octets].into();
+        join
+    };
+    let one = client.joined(named("g", 600)).member_id;
+    let refused = client.join(named("h", 600));
+    assert_eq!(client.joins[&refused], Err(Refusal::NoRoom));
+    let refused = client.sync(member(&one, 1), &[(&one, &"a".repeat(600))]);
+    assert_eq!(client.syncs[&refused], Err(Refusal::NoRoom));
+    client.sync(member(&one, 1), &[(&one, &"a".repeat(100))]);
+    client.leave(&one).unwrap();
+    client.joined(named("h", 600));
+}
+
+#[test]
 fn what_a_member_keeps_does_not_keep_its_request() {
     let mut client = client();
     let request = Bytes::from(vec![0; 1000]);
@@ -151,9 +173,10 @@ fn an_assignment_may_be_as_large_as_the_limit_and_no_larger() {
 
 #[test]
 fn names_and_metadata_may_be_as_long_as_the_limit_and_no_longer() {
-    let (name_bytes, member_bytes) = (10, 30);
+    let (name_bytes, protocol_bytes, member_bytes) = (10, 7, 30);
     let mut client = Client::new(Options {
         name_bytes,
+        protocol_bytes,
         member_bytes,
         ..Options::default()
     });
@@ -168,7 +191,7 @@ fn names_and_metadata_may_be_as_long_as_the_limit_and_no_longer() {
     for protocol in &mut largest.protocols {
         protocol.metadata = vec![0; member_bytes / 2].into();
     }
-    largest.protocols[0].name = name.as_str().into();
+    largest.protocols[0].name = "p".repeat(protocol_bytes).into();
     let changes: [fn(&mut Join); 6] = [
         |join| join.instance_id = Some(longer(join.instance_id.as_ref().unwrap())),
         |join| join.client_id = longer(&join.client_id),

@@ -158,7 +158,8 @@ async fn offsets_are_kept_while_another_protocol_commits_them() {
     commit(&groups, "g").await;
     assert_eq!(names(&groups), ["g"]);
     // By the clock of groups an hour later; by that of commits none.
-    groups.pass(groups.now().after(HOUR)).await;
+    groups.pass(groups.now().after(HOUR));
+    groups.forget_expired().await;
     assert!(has_offsets(&groups, "g"));
     let due = groups.state.lock().coordinator.next_deadline();
     assert!(due.is_some(), "it expires later");
@@ -174,7 +175,8 @@ async fn a_group_without_members_is_remembered_if_the_store_has_offsets_of_it() 
     leave(&groups, "h", without);
     assert_eq!(groups.check_commit(&outside("i")), Ok(()));
     commit(&groups, "i").await;
-    groups.pass(groups.now().after(HOUR)).await;
+    groups.pass(groups.now().after(HOUR));
+    groups.forget_expired().await;
     let listed = groups.state.lock().coordinator.list().into_iter();
     let kinds: Vec<_> = listed
         .map(|listing| (listing.group.to_string(), listing.protocol_type.to_string()))

@@ -121,8 +121,20 @@ fn check_checkpoints(inspection: &Inspection, report: &mut dyn FnMut(Finding)) -
                 report(Finding::new(Severity::Note, &name, what));
             }
             Look::Damaged(at) => {
-                let what = "the checkpoint is damaged and does not count";
-                report(Finding::new(Severity::Lost, &name, what).at(at));
+                // It goes on with the one before only while nothing was taken away for this one.
+                let found = inspection.recovered.as_ref().ok();
+                let torn = found.is_some_and(|found| checkpoint_number(&name) > found.checkpoint);
+                let (severity, what) = match torn {
+                    true => (
+                        Severity::Note,
+                        "torn or damaged, and needless: nothing is lost with it",
+                    ),
+                    false => (
+                        Severity::Lost,
+                        "the checkpoint is damaged and does not count",
+                    ),
+                };
+                report(Finding::new(severity, &name, what).at(at));
             }
         }
     }
