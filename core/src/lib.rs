@@ -27,6 +27,7 @@ pub mod partitioner;
 pub mod pipe;
 pub mod producer;
 pub mod quantity;
+pub mod ranges;
 pub mod router;
 pub mod session;
 pub mod store;

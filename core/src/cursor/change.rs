@@ -23,10 +23,10 @@ pub enum Change {
         /// The lowest bit of the first word is `base`.
         words: Box<[u64; WORDS]>,
     },
-    /// This offset was delivered so many times without success.
+    /// Each of these offsets was delivered so many times without success.
     Attempts {
-        /// The offset.
-        offset: Offset,
+        /// The offsets.
+        offsets: Range<Offset>,
         /// The new count.
         attempts: u32,
     },
@@ -110,6 +110,8 @@ const HORIZON: u8 = 4;
 const SEEK: u8 = 5;
 const MARK: u8 = 6;
 const SETTLE_BITS: u8 = 7;
+/// As [`ATTEMPTS`], of several offsets.
+const ATTEMPTS_IN: u8 = 8;
 
 /// Writes changes behind one another.
 pub fn encode_changes(changes: &[Change]) -> Bytes {
@@ -137,17 +139,21 @@ fn encode(out: &mut BytesMut, change: &Change) {
     match change {
         Change::Settle(range) => {
             out.put_u8(SETTLE);
-            out.put_varint(range.start.0);
-            out.put_varint(range.end.0.saturating_sub(range.start.0));
+            put_range(out, range);
         }
         Change::SettleBits { base, words } => {
             out.put_u8(SETTLE_BITS);
             out.put_varint(base.0);
             words.iter().for_each(|word| out.put_u64(*word));
         }
-        Change::Attempts { offset, attempts } => {
-            out.put_u8(ATTEMPTS);
-            out.put_varint(offset.0);
+        Change::Attempts { offsets, attempts } => {
+            if offsets.start.next() == offsets.end {
+                out.put_u8(ATTEMPTS);
+                out.put_varint(offsets.start.0);
+            } else {
+                out.put_u8(ATTEMPTS_IN);
+                put_range(out, offsets);
+            }
             out.put_varint(u64::from(*attempts));
         }
         Change::Defer { offset, due } => {
@@ -173,17 +179,24 @@ fn encode(out: &mut BytesMut, change: &Change) {
     }
 }
 
+fn put_range(out: &mut BytesMut, range: &Range<Offset>) {
+    out.put_varint(range.start.0);
+    out.put_varint(range.end.0.saturating_sub(range.start.0));
+}
+
+fn read_range(reader: &mut Reader, length: Option<u64>) -> Result<Range<Offset>> {
+    let start = reader.varint()?;
+    let length = length.map_or_else(|| reader.varint(), Ok)?;
+    let end = start.checked_add(length);
+    let end = end.ok_or_else(|| reader.invalid("a range beyond 64 bits"))?;
+    Ok(Offset(start)..Offset(end))
+}
+
 fn decode(reader: &mut Reader) -> Result<Change> {
     Ok(match reader.u8()? {
-        SETTLE => {
-            let (start, length) = (reader.varint()?, reader.varint()?);
-            let end = start
-                .checked_add(length)
-                .ok_or_else(|| reader.invalid("a range beyond 64 bits"))?;
-            Change::Settle(Offset(start)..Offset(end))
-        }
-        ATTEMPTS => Change::Attempts {
-            offset: Offset(reader.varint()?),
+        SETTLE => Change::Settle(read_range(reader, None)?),
+        tag @ (ATTEMPTS | ATTEMPTS_IN) => Change::Attempts {
+            offsets: read_range(reader, (tag == ATTEMPTS).then_some(1))?,
             attempts: u32::try_from(reader.varint()?).unwrap_or(u32::MAX),
         },
         DEFER => {
@@ -287,7 +300,11 @@ mod tests {
                 words,
             },
             Change::Attempts {
-                offset,
+                offsets: offset..offset.next(),
+                attempts: 7,
+            },
+            Change::Attempts {
+                offsets: offset..Offset(900),
                 attempts: 7,
             },
             Change::Defer { offset, due: None },

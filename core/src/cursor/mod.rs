@@ -2,6 +2,7 @@
 //!
 //! Pure: told what happened, it answers with the [`Change`]s that make it so again after a restart.
 
+mod attempts;
 mod change;
 mod settled;
 
@@ -10,6 +11,7 @@ pub use settled::SettledSet;
 
 use std::{collections::BTreeMap, ops::Range};
 
+use attempts::Attempts;
 use bytes::Bytes;
 
 use crate::id::{Millis, Offset};
@@ -23,7 +25,7 @@ pub struct Cursor {
     settled: SettledSet,
     horizon: Offset,
     redelivered_below: Offset,
-    attempts: BTreeMap<Offset, u32>,
+    attempts: Attempts,
     deferred: BTreeMap<Offset, Millis>,
     mark: Option<Mark>,
 }
@@ -57,7 +59,7 @@ impl Cursor {
         changes.into_iter().for_each(|change| cursor.apply(&change));
         cursor.settled.clamp(end);
         cursor.settled.settle(cursor.floor()..start);
-        cursor.attempts.retain(|offset, _| *offset < end);
+        cursor.attempts.remove(&(end..Offset(u64::MAX)));
         cursor.deferred.retain(|offset, _| *offset < end);
         cursor.redelivered_below = cursor.horizon.min(end);
         cursor.forget_below_floor();
@@ -107,7 +109,7 @@ impl Cursor {
 
     /// Unsuccessful deliveries of `offset` so far.
     pub fn attempts(&self, offset: Offset) -> u32 {
-        self.attempts.get(&offset).copied().unwrap_or(0)
+        self.attempts.get(offset)
     }
 
     /// Whether `offset` was, or after a crash may have been, delivered before.
@@ -138,9 +140,9 @@ impl Cursor {
                     self.forget_settled(&range);
                 }
             }
-            Change::Attempts { offset, attempts } => {
-                if !self.is_settled(*offset) {
-                    self.attempts.insert(*offset, *attempts);
+            Change::Attempts { offsets, attempts } => {
+                for range in self.settled.missing_in(offsets) {
+                    self.attempts.set(&range, *attempts);
                 }
             }
             Change::Defer { offset, due } => match due {
@@ -166,14 +168,8 @@ impl Cursor {
     pub fn snapshot(&self) -> Vec<Change> {
         let mut changes = vec![Change::Seek(self.floor()), Change::Horizon(self.horizon)];
         changes.extend(change::settled(self.settled.ranges()));
-        changes.extend(
-            self.attempts
-                .iter()
-                .map(|(offset, attempts)| Change::Attempts {
-                    offset: *offset,
-                    attempts: *attempts,
-                }),
-        );
+        let attempts = self.attempts.iter();
+        changes.extend(attempts.map(|(offsets, attempts)| Change::Attempts { offsets, attempts }));
         changes.extend(self.deferred().map(|(offset, due)| Change::Defer {
             offset,
             due: Some(due),
@@ -186,14 +182,7 @@ impl Cursor {
         if self.attempts.is_empty() && self.deferred.is_empty() {
             return;
         }
-        let gone: Vec<_> = self
-            .attempts
-            .range(range.clone())
-            .map(|(o, _)| *o)
-            .collect();
-        gone.iter().for_each(|offset| {
-            self.attempts.remove(offset);
-        });
+        self.attempts.remove(range);
         let gone: Vec<_> = self
             .deferred
             .range(range.clone())
@@ -206,11 +195,8 @@ impl Cursor {
 
     fn forget_below_floor(&mut self) {
         let floor = self.floor();
-        while let Some(first) = self.attempts.first_entry() {
-            if *first.key() >= floor {
-                break;
-            }
-            first.remove();
+        if !self.attempts.is_empty() {
+            self.attempts.remove(&(Offset::ZERO..floor));
         }
         while let Some(first) = self.deferred.first_entry() {
             if *first.key() >= floor {
@@ -231,7 +217,10 @@ mod tests {
         let offset = (0u64..3000).prop_map(Offset);
         prop_oneof![
             4 => (0u64..3000, 1u64..200).prop_map(|(a, n)| Change::Settle(Offset(a)..Offset(a + n))),
-            1 => (offset.clone(), 1u32..9).prop_map(|(offset, attempts)| Change::Attempts { offset, attempts }),
+            1 => (offset.clone(), 1u64..9, 1u32..9).prop_map(|(from, length, attempts)| Change::Attempts {
+                offsets: from..from.plus(length),
+                attempts,
+            }),
             1 => (offset.clone(), any::<Option<i64>>()).prop_map(|(offset, due)| Change::Defer { offset, due: due.map(Millis) }),
             1 => offset.prop_map(Change::Horizon),
         ]
@@ -253,8 +242,8 @@ mod tests {
     #[test]
     fn what_was_delivered_before_a_restart_or_released_is_redelivered() {
         let mut cursor = Cursor::recover([Change::Horizon(Offset(4))], Offset(0), Offset(9));
-        let (offset, attempts) = (Offset(7), 1);
-        cursor.apply(&Change::Attempts { offset, attempts });
+        let (offsets, attempts) = (Offset(7)..Offset(8), 1);
+        cursor.apply(&Change::Attempts { offsets, attempts });
         let told = [3, 4, 7].map(|offset| cursor.redelivered(Offset(offset)));
         assert_eq!(told, [true, false, true]);
         let exact = [2, 6].map(|next| cursor.exact_horizon(Offset(next)));
@@ -283,7 +272,7 @@ mod tests {
     fn recovery_forgets_attempts_and_deferrals_of_what_the_log_lost() {
         let offsets = [5, 9, 10, 11].map(Offset);
         let attempts = offsets.map(|offset| Change::Attempts {
-            offset,
+            offsets: offset..offset.next(),
             attempts: 2,
         });
         let due = Some(Millis(7));
@@ -314,7 +303,7 @@ mod tests {
         cursor.apply(&Change::Settle(settled..open));
         for offset in [settled, open] {
             cursor.apply(&Change::Attempts {
-                offset,
+                offsets: offset..offset.next(),
                 attempts: 1,
             });
             cursor.apply(&Change::Defer { offset, due });

@@ -84,6 +84,23 @@ impl SettledSet {
         Offset(at)
     }
 
+    /// What of `range` is not in the set, in order.
+    pub fn missing_in(&self, range: &Range<Offset>) -> Vec<Range<Offset>> {
+        if range.start.0 >= self.floor && self.pages.is_empty() {
+            return vec![range.clone()];
+        }
+        let (mut missing, mut start) = (Vec::new(), self.next_missing(range.start));
+        while start < range.end {
+            let mut end = start.next();
+            while end < range.end && !self.contains(end) {
+                end = end.next();
+            }
+            missing.push(start..end);
+            start = self.next_missing(end);
+        }
+        missing
+    }
+
     /// How many offsets of `range` are in the set.
     pub fn count_in(&self, range: Range<Offset>) -> u64 {
         let (start, end) = (range.start.0, range.end.0);

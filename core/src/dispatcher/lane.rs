@@ -1,14 +1,12 @@
 //! One partition of a subscription: its cursor, and the leases in front of it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{ConsumerId, OwnerId, Receipt, timers::Timers};
 use crate::{
     cursor::{Change, Cursor},
     id::{Millis, Offset, PartitionId},
+    ranges::Ranges,
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +28,7 @@ pub(super) struct Lane {
     pub(super) next: Offset,
     pub(super) reserved: Offset,
     end: Offset,
-    returned: BTreeSet<Offset>,
+    returned: Ranges,
     deadlines: Timers,
     due: Timers,
     /// What cannot be delivered at present, and when its turn comes again. It is ready all the same.
@@ -44,7 +42,7 @@ impl Lane {
             end: cursor.floor(),
             reserved: cursor.horizon(),
             leases: BTreeMap::new(),
-            returned: BTreeSet::new(),
+            returned: Ranges::default(),
             deadlines: Timers::default(),
             due: Timers::default(),
             resting: BTreeMap::new(),
@@ -63,7 +61,7 @@ impl Lane {
 
     pub(super) fn peek(&self) -> Option<Offset> {
         let fresh = (self.next < self.end).then_some(self.next);
-        self.returned.first().copied().or(fresh)
+        self.returned.first().or(fresh)
     }
 
     /// A higher horizon to persist, where `offset` comes within half a step of the present one.
@@ -80,7 +78,10 @@ impl Lane {
         deadline: Option<Millis>,
     ) {
         let offset = receipt.offset;
-        if !self.returned.remove(&offset) {
+        let only = offset..offset.next();
+        if self.returned.cover(&only) {
+            self.returned.remove(&only);
+        } else {
             self.next = offset.next();
             self.skip_settled();
         }
@@ -135,7 +136,7 @@ impl Lane {
     /// Back to its place: served before anything behind it.
     pub(super) fn give_back(&mut self, offset: Offset) {
         if !self.cursor.is_settled(offset) {
-            self.returned.insert(offset);
+            self.returned.insert(&(offset..offset.next()));
         }
     }
 
@@ -149,14 +150,15 @@ impl Lane {
     /// What has rested long enough is back in its place.
     pub(super) fn wake(&mut self, now: Millis) {
         let rested = self.resting.extract_if(.., |_, until| *until <= now);
-        self.returned.extend(rested.map(|(offset, _)| offset));
+        for (offset, _) in rested {
+            self.returned.insert(&(offset..offset.next()));
+        }
     }
 
     /// Waiting messages, as ranges in order; all become settled.
     pub(super) fn purge(&mut self) -> Vec<Range<Offset>> {
         self.wake(Millis(i64::MAX));
-        let returned = std::mem::take(&mut self.returned).into_iter();
-        let mut ranges: Vec<_> = returned.map(|offset| offset..offset.next()).collect();
+        let mut ranges: Vec<_> = std::mem::take(&mut self.returned).iter().collect();
         while self.next < self.end {
             let start = self.next;
             let mut end = start;
@@ -178,7 +180,7 @@ impl Lane {
         let offsets: Vec<_> = self.leases.range(range.clone()).map(|(o, _)| *o).collect();
         let ended = offsets.into_iter();
         let ended = ended.filter_map(|offset| self.take_lease(offset)).collect();
-        self.returned.retain(|offset| !range.contains(offset));
+        self.returned.remove(&range);
         self.resting.retain(|offset, _| !range.contains(offset));
         self.skip_settled();
         ended
@@ -194,7 +196,7 @@ impl Lane {
             return false;
         }
         self.cursor.apply(&Change::Settle(offset..offset.next()));
-        self.returned.remove(&offset);
+        self.returned.remove(&(offset..offset.next()));
         self.resting.remove(&offset);
         if offset == self.next {
             self.skip_settled();
@@ -204,7 +206,7 @@ impl Lane {
 
     pub(super) fn seek(&mut self, to: Offset) -> Vec<Lease> {
         self.cursor.apply(&Change::Seek(to));
-        self.returned.clear();
+        self.returned = Ranges::default();
         self.deadlines = Timers::default();
         self.due = Timers::default();
         self.resting.clear();
@@ -226,22 +228,22 @@ impl Lane {
         receipts.collect()
     }
 
-    pub(super) fn leases_where(
+    /// The first of an owner's leases from an offset on.
+    pub(super) fn leases_of(
         &self,
         partition: PartitionId,
-        wanted: impl Fn(&Lease) -> bool,
-    ) -> Vec<(Receipt, Lease)> {
-        let chosen = self.leases.iter().filter(|(_, lease)| wanted(lease));
-        chosen
-            .map(|(offset, lease)| {
-                let receipt = Receipt {
-                    partition,
-                    offset: *offset,
-                    lease: lease.number,
-                };
-                (receipt, *lease)
-            })
-            .collect()
+        owner: OwnerId,
+        from: Offset,
+        most: usize,
+    ) -> Vec<Receipt> {
+        let held = self.leases.range(from..);
+        let held = held.filter(|(_, lease)| lease.owner == owner).take(most);
+        held.map(|(offset, lease)| Receipt {
+            partition,
+            offset: *offset,
+            lease: lease.number,
+        })
+        .collect()
     }
 
     /// Deferred messages whose time has come: back in turn.
@@ -254,7 +256,7 @@ impl Lane {
                 due: None,
             });
             if *offset < self.next {
-                self.returned.insert(*offset);
+                self.returned.insert(&(*offset..offset.next()));
             }
         }
         due
@@ -276,8 +278,8 @@ impl Lane {
             .cursor
             .deferred()
             .filter(|(offset, _)| *offset >= self.next);
-        let waiting = self.returned.len() + self.resting.len();
-        waiting as u64 + span - settled - ahead.count() as u64
+        let waiting = self.returned.count() + self.resting.len() as u64;
+        waiting + span - settled - ahead.count() as u64
     }
 
     fn is_fresh(&self, offset: Offset) -> bool {

@@ -6,6 +6,9 @@ use crate::{
     id::{Millis, Offset, PartitionId},
 };
 
+/// Leases of an owner that end in one go.
+const PIECE: usize = 1024;
+
 /// What becomes of a leased message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settle {
@@ -57,7 +60,8 @@ impl Dispatcher {
             Settle::Done => changes.push(Change::Settle(offset..offset.next())),
             Settle::Release { until } => {
                 let attempts = lane.cursor.attempts(offset).saturating_add(1);
-                changes.push(Change::Attempts { offset, attempts });
+                let offsets = offset..offset.next();
+                changes.push(Change::Attempts { offsets, attempts });
                 changes.extend(until.map(|due| Change::Defer {
                     offset,
                     due: Some(due),
@@ -90,10 +94,19 @@ impl Dispatcher {
     pub fn release_owner(&mut self, owner: OwnerId) -> usize {
         let mut released = 0;
         for index in 0..self.lanes.len() {
-            let held = self.lanes[index].leases_where(partition_id(index), |l| l.owner == owner);
-            released += held.len();
-            for (receipt, _) in held {
-                self.settle(receipt, Settle::Release { until: None });
+            let partition = partition_id(index);
+            let mut from = Offset::ZERO;
+            loop {
+                // There may be millions.
+                let held = self.lanes[index].leases_of(partition, owner, from, PIECE);
+                let Some(last) = held.last() else {
+                    break;
+                };
+                from = last.offset.next();
+                released += held.len();
+                for receipt in held {
+                    self.settle(receipt, Settle::Release { until: None });
+                }
             }
         }
         released
@@ -120,16 +133,35 @@ impl Dispatcher {
         self.expired_on_lease
     }
 
-    /// Adds a change; an ack behind the last one lengthens it.
+    /// Adds a change; one that says the same of what is behind the last one lengthens that.
     pub(super) fn push_change(&mut self, partition: PartitionId, change: Change) {
-        if let (Some((last_partition, Change::Settle(last))), Change::Settle(range)) =
-            (self.changes.last_mut(), &change)
-            && *last_partition == partition
-            && last.end == range.start
-        {
-            last.end = range.end;
-            return;
+        let last = self.changes.last_mut();
+        let last = last.filter(|(of, _)| *of == partition);
+        if !last.is_some_and(|(_, last)| lengthen(last, &change)) {
+            self.changes.push((partition, change));
         }
-        self.changes.push((partition, change));
     }
+}
+
+/// Whether `last` says of what `change` is about as well what it says.
+fn lengthen(last: &mut Change, change: &Change) -> bool {
+    let (last, range) = match (last, change) {
+        (Change::Settle(last), Change::Settle(range)) => (last, range),
+        (
+            Change::Attempts {
+                offsets: last,
+                attempts,
+            },
+            Change::Attempts {
+                offsets: range,
+                attempts: same,
+            },
+        ) if attempts == same => (last, range),
+        _ => return false,
+    };
+    let follows = last.end == range.start;
+    if follows {
+        last.end = range.end;
+    }
+    follows
 }

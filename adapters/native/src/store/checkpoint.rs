@@ -17,6 +17,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use standpipe_core::{
     error::Result,
     id::{CursorId, LogId, Millis, Offset, PartitionId, SubscriptionId, TopicId},
+    ranges::Ranges,
     store::Epoch,
     wire::Reader,
 };
@@ -25,7 +26,6 @@ use uuid::Uuid;
 use super::{
     contents::Contents,
     log::{Log, LogFacts},
-    ranges::Ranges,
     repair::mend,
     vfs::{Disk, File, read_full_at, write_all_at},
 };

@@ -10,13 +10,13 @@ use standpipe_core::{
     entry::{Draft, Entry},
     error::{Error, ErrorKind, Result},
     id::{Millis, Offset},
+    ranges::Ranges,
     store::{Keep, LogBounds, Placed},
 };
 
 use super::{
     index::Index,
     loss::{Loss, nothing},
-    ranges::Ranges,
     record::Extent,
     runs::Runs,
     segment::Run,

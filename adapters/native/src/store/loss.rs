@@ -7,9 +7,10 @@ use standpipe_core::{
     entry::{Draft, Entry, Format},
     error::{Error, ErrorKind, Result},
     id::{LogId, Millis, Offset},
+    ranges::Ranges,
 };
 
-use super::{ranges::Ranges, recovery::name};
+use super::recovery::name;
 
 /// Offsets that are damaged or gone and that nobody has given up, and how the first was found.
 #[derive(Debug, Default)]

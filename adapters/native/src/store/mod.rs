@@ -30,7 +30,6 @@ mod ownership;
 mod pending;
 mod piece;
 mod position;
-mod ranges;
 mod reader;
 mod record;
 mod recovery;

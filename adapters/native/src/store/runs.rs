@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use standpipe_core::id::Offset;
+use standpipe_core::{id::Offset, ranges::Ranges};
 
-use super::{ranges::Ranges, segment::Run};
+use super::segment::Run;
 
 /// Runs by offset; they do not overlap, and where there is a gap it was forgotten.
 #[derive(Debug, Default)]

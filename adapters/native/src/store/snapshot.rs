@@ -7,6 +7,7 @@ use foldhash::HashMap;
 use standpipe_core::{
     checksum::crc32c,
     id::{LogId, Offset},
+    ranges::Ranges,
     store::Epoch,
     wire::Writer,
 };
@@ -16,7 +17,6 @@ use super::{
     contents::Contents,
     log::LogFacts,
     position::Position,
-    ranges::Ranges,
 };
 
 /// Octets of a payload at most: what is larger is cut into several.

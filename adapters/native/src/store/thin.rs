@@ -6,12 +6,12 @@ use std::io;
 use standpipe_core::{
     error::Error,
     id::{LogId, Offset},
+    ranges::Ranges,
 };
 
 use super::{
     checkpoint::Facts,
     flush::Flusher,
-    ranges::Ranges,
     segment::{Run, SegmentWriter, copy_run},
     vfs::is_full,
 };

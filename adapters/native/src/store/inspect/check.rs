@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, collections::HashMap, io, ops::Range};
 
-use standpipe_core::id::{LogId, Offset};
+use standpipe_core::{
+    id::{LogId, Offset},
+    ranges::Ranges,
+};
 
 use super::{
     Inspection,
@@ -14,7 +17,6 @@ use super::{
 use crate::store::{
     checkpoint::checkpoint_number,
     position::{Position, journal_name, journal_number},
-    ranges::Ranges,
     segment::segment_number,
     step::{Append, Step},
     vfs::{Disk, read_full_at},

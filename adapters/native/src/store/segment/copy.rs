@@ -5,12 +5,12 @@ use std::{io, ops::Range};
 use standpipe_core::{
     entry::EntryHead,
     id::{LogId, Offset},
+    ranges::Ranges,
 };
 
 use super::{Found, Run, SegmentWriter, walk};
 use crate::store::{
     position::Position,
-    ranges::Ranges,
     reader::{Octets, Span, spans},
     record::Extent,
     shared::Shared,

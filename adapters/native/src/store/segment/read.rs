@@ -6,11 +6,12 @@ use standpipe_core::{
     entry::Entry,
     error::{Error, ErrorKind, Result},
     id::{LogId, Millis, Offset},
+    ranges::Ranges,
     store::{Keep, ReadLimit},
 };
 
 use super::{Found, Run, Segments, Walk, point::Point, segment_name};
-use crate::store::{log::Room, ranges::Ranges, recovery::name, vfs::Wait};
+use crate::store::{log::Room, recovery::name, vfs::Wait};
 
 /// Entries of `log` in `run` from the one that covers `from` on.
 ///

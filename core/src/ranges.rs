@@ -2,83 +2,107 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use standpipe_core::id::Offset;
+use crate::id::Offset;
 
 /// Disjoint ranges, none adjacent to another.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Ranges(BTreeMap<u64, u64>);
+pub struct Ranges {
+    ends: BTreeMap<u64, u64>,
+    offsets: u64,
+}
 
 impl Ranges {
     /// Adds a range; what it touches becomes one with it.
-    pub(crate) fn insert(&mut self, range: &Range<Offset>) {
+    pub fn insert(&mut self, range: &Range<Offset>) {
         let (mut start, mut end) = (range.start.0, range.end.0);
         if start >= end {
             return;
         }
-        while let Some((from, to)) = self.0.range(..=end).next_back() {
+        while let Some((from, to)) = self.ends.range(..=end).next_back() {
             let (from, to) = (*from, *to);
             if to < start {
                 break;
             }
-            self.0.remove(&from);
+            self.take(from, to);
             (start, end) = (start.min(from), end.max(to));
         }
-        self.0.insert(start, end);
+        self.put(start, end);
     }
 
     /// Takes a range out.
-    pub(crate) fn remove(&mut self, range: &Range<Offset>) {
+    pub fn remove(&mut self, range: &Range<Offset>) {
         let (start, end) = (range.start.0, range.end.0);
-        while let Some((from, to)) = self.0.range(..end).next_back() {
+        while let Some((from, to)) = self.ends.range(..end).next_back() {
             let (from, to) = (*from, *to);
             if to <= start || start >= end {
                 return;
             }
-            self.0.remove(&from);
+            self.take(from, to);
             if from < start {
-                self.0.insert(from, start);
+                self.put(from, start);
             }
             if to > end {
-                self.0.insert(end, to);
+                self.put(end, to);
             }
         }
     }
 
     /// The first of them that reaches into `range`.
-    pub(crate) fn first_in(&self, range: &Range<Offset>) -> Option<Range<Offset>> {
-        let before = self.0.range(..=range.start.0).next_back();
+    pub fn first_in(&self, range: &Range<Offset>) -> Option<Range<Offset>> {
+        let before = self.ends.range(..=range.start.0).next_back();
         let before = before.filter(|(_, to)| **to > range.start.0);
-        let (from, to) = before.or_else(|| self.0.range(range.start.0..).next())?;
+        let (from, to) = before.or_else(|| self.ends.range(range.start.0..).next())?;
         (*from < range.end.0).then_some(Offset(*from)..Offset(*to))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// Lets go of what lies below `start`.
-    pub(crate) fn trim(&mut self, start: Offset) {
-        while let Some(first) = self.0.first_entry() {
-            let (from, to) = (*first.key(), *first.get());
+    pub fn trim(&mut self, start: Offset) {
+        while let Some((from, to)) = self.ends.first_key_value() {
+            let (from, to) = (*from, *to);
             if from >= start.0 {
                 return;
             }
-            first.remove();
+            self.take(from, to);
             if to > start.0 {
-                self.0.insert(start.0, to);
+                self.put(start.0, to);
                 return;
             }
         }
     }
 
+    fn put(&mut self, from: u64, to: u64) {
+        self.ends.insert(from, to);
+        self.offsets += to - from;
+    }
+
+    fn take(&mut self, from: u64, to: u64) {
+        self.ends.remove(&from);
+        self.offsets -= to - from;
+    }
+
+    /// How many offsets are in them.
+    pub fn count(&self) -> u64 {
+        self.offsets
+    }
+
+    /// The lowest offset in them.
+    pub fn first(&self) -> Option<Offset> {
+        self.ends.keys().next().copied().map(Offset)
+    }
+
     /// Whether all of `range` is in one of them.
-    pub(crate) fn cover(&self, range: &Range<Offset>) -> bool {
-        let holder = self.0.range(..=range.start.0).next_back();
+    pub fn cover(&self, range: &Range<Offset>) -> bool {
+        let holder = self.ends.range(..=range.start.0).next_back();
         range.start >= range.end || holder.is_some_and(|(_, to)| *to >= range.end.0)
     }
 
     /// What of them lies in `range`.
-    pub(crate) fn within(&self, range: &Range<Offset>) -> Self {
+    pub fn within(&self, range: &Range<Offset>) -> Self {
         let mut within = Self::default();
         let mut from = range.start;
         while let Some(next) = self.first_in(&(from..range.end)) {
@@ -89,24 +113,26 @@ impl Ranges {
     }
 
     /// How many offsets of `range` are in them.
-    pub(crate) fn count_in(&self, range: &Range<Offset>) -> u64 {
+    pub fn count_in(&self, range: &Range<Offset>) -> u64 {
         let (start, end) = (range.start.0, range.end.0);
-        let before = self.0.range(..start).next_back();
-        let within = self.0.range(start..end.max(start));
+        let before = self.ends.range(..start).next_back();
+        let within = self.ends.range(start..end.max(start));
         let reach = before.into_iter().chain(within);
         let inside = reach.map(|(from, to)| to.min(&end).saturating_sub(*from.max(&start)));
         inside.sum()
     }
 
     /// Behind the one that holds `offset`; `offset` itself where none does.
-    pub(crate) fn end_of(&self, offset: Offset) -> Offset {
-        let holder = self.0.range(..=offset.0).next_back();
+    pub fn end_of(&self, offset: Offset) -> Offset {
+        let holder = self.ends.range(..=offset.0).next_back();
         holder.map_or(offset, |(_, to)| offset.max(Offset(*to)))
     }
 
     /// All of them, in order.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<Offset>> + '_ {
-        self.0.iter().map(|(from, to)| Offset(*from)..Offset(*to))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Range<Offset>> + '_ {
+        self.ends
+            .iter()
+            .map(|(from, to)| Offset(*from)..Offset(*to))
     }
 }
 
@@ -145,6 +171,8 @@ mod tests {
                 let behind = (offset..).find(|at| !set.contains(at)).unwrap();
                 prop_assert_eq!(ranges.end_of(Offset(offset)), Offset(behind));
             }
+            prop_assert_eq!(ranges.count(), set.range(start..).count() as u64);
+            prop_assert_eq!(ranges.first().map(|first| first.0), set.range(start..).next().copied());
             let all: Vec<_> = ranges.iter().collect();
             prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));
             prop_assert!(all.iter().all(|range| range.start.0 >= start));
