@@ -118,6 +118,11 @@ impl ServerBuilder {
         Broker::open(store, codecs(), options).await
     }
 
+    /// Connections of health.
+    pub(super) fn health_connections(&self) -> usize {
+        room::of_health(self.open_files)
+    }
+
     /// How many listeners share the connections; health has its own few.
     fn listeners(&self) -> usize {
         let served = self.endpoints.iter().filter(|(protocol, endpoint)| {

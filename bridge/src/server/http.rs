@@ -20,7 +20,6 @@ pub(crate) trait Pages: Send + Sync + 'static {
 }
 
 const REQUEST_BYTES: usize = 8 << 10;
-const CONNECTIONS: usize = 64;
 /// From accept to the end of a request's head. Silent connections keep the places of those that ask
 /// for health, and an orchestrator ends a broker that does not answer.
 const SILENT_TIME: Duration = Duration::from_secs(2);
@@ -31,13 +30,14 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Pages of metrics at once: with all topics that there may be, one has a hundred megabytes.
 const METRICS_PAGES: usize = 2;
 
-/// Serves until `shutdown`; a connection that is open then is dropped.
+/// Serves so many connections at once, until `shutdown`; one that is open then is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
     pages: Arc<dyn Pages>,
+    connections: usize,
     shutdown: CancellationToken,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(connections));
     let turns = Arc::new(Semaphore::new(METRICS_PAGES));
     loop {
         let accepted = async {
@@ -171,6 +171,8 @@ mod tests {
         }
     }
 
+    const CONNECTIONS: usize = 64;
+
     async fn ask(request: &[u8]) -> String {
         let (address, stop) = start(Fixed(false)).await;
         let answer = ask_at(address, request).await;
@@ -182,7 +184,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, Arc::new(pages), stop.clone()));
+        tokio::spawn(serve(listener, Arc::new(pages), CONNECTIONS, stop.clone()));
         (address, stop)
     }
 

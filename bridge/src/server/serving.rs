@@ -93,9 +93,10 @@ impl Serving {
             })?;
         let (broker, stop) = (self.broker.clone(), self.stop.clone());
         if protocol == Protocol::Http {
+            let connections = settings.health_connections();
             let pages = Arc::new(ServerPages::new(broker, self.routes.states()));
             self.frontends.spawn(async move {
-                http::serve(listener, pages, stop).await;
+                http::serve(listener, pages, connections, stop).await;
                 Ok(())
             });
             return Ok(());

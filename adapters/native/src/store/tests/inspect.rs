@@ -15,6 +15,7 @@ use super::{
 };
 use crate::store::{
     NativeStore,
+    checkpoint::{self, checkpoint_name, checkpoint_number},
     inspect::{Finding, Inspection, Severity, Stored},
     position::journal_name,
 };
@@ -50,6 +51,39 @@ fn octets(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
     names
         .map(|name| (name.clone(), disk.octets(&name)))
         .collect()
+}
+
+/// It was not on disk yet, so nothing of what it counts was taken away.
+#[tokio::test]
+async fn a_checkpoint_that_a_power_cut_tore_is_needless_and_no_loss() {
+    let disk = filled(400).await;
+    let names = disk.file_names();
+    let newest = names
+        .iter()
+        .filter_map(|name| checkpoint_number(name))
+        .max();
+    let newest = newest.unwrap();
+    let mut octets = disk.octets(&checkpoint_name(newest));
+    octets[60..100].fill(0);
+    checkpoint::write(&disk, newest + 1, &octets).unwrap();
+    let found = findings(&disk);
+    let name = checkpoint_name(newest + 1);
+    let of_it: Vec<_> = found
+        .iter()
+        .filter(|finding| finding.file == name)
+        .collect();
+    assert!(
+        !of_it.is_empty() && !found.iter().any(Finding::is_damage),
+        "{found:?}"
+    );
+    let whole = checkpoint_name(newest);
+    disk.flip(&whole, 70);
+    (0..8).for_each(|octet| disk.flip(&whole, 72 + octet));
+    let found = findings(&disk);
+    assert!(
+        found.iter().any(Finding::is_damage),
+        "neither is whole: {found:?}"
+    );
 }
 
 #[tokio::test]
