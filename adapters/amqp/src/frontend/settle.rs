@@ -14,6 +14,9 @@ use super::{
     unacked::Held,
 };
 
+/// Settlements of one subscription that wait at most.
+const PIECE: usize = 4096;
+
 /// Settlements that wait for the end of what was read at once, and for the disk.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
@@ -29,20 +32,37 @@ struct Batch {
 }
 
 impl Settling {
-    fn push(&mut self, held: Held, settlement: Settlement) {
+    /// Takes all of `held` up, and hands on what is much.
+    ///
+    /// # Errors
+    /// As [`Settling::flush`]; all the same, all of it is taken up.
+    fn extend(&mut self, held: impl Iterator<Item = Held>, settlement: &Settlement) -> Handled {
+        let mut outcome = Ok(());
+        for held in held {
+            if self.push(held, settlement.clone()) >= PIECE {
+                outcome = outcome.and(self.flush());
+            }
+        }
+        outcome
+    }
+
+    /// Returns how many wait with it.
+    fn push(&mut self, held: Held, settlement: Settlement) -> usize {
         let known = self
             .waiting
             .iter_mut()
             .rev()
             .find(|batch| Arc::ptr_eq(&batch.subscription, &held.subscription));
         let settled = (held.receipt, settlement);
-        match known {
-            Some(batch) => batch.settlements.push(settled),
-            None => self.waiting.push(Batch {
-                subscription: held.subscription,
-                settlements: vec![settled],
-            }),
+        if let Some(batch) = known {
+            batch.settlements.push(settled);
+            return batch.settlements.len();
         }
+        self.waiting.push(Batch {
+            subscription: held.subscription,
+            settlements: vec![settled],
+        });
+        1
     }
 
     /// Hands all that waits to the broker, whatever fails of it: its receipts are nowhere else, and
@@ -83,10 +103,7 @@ impl Channel {
                 "unknown delivery tag {tag}"
             )));
         };
-        for held in taken {
-            self.settling.push(held, settlement.clone());
-        }
-        Ok(())
+        self.settling.extend(taken, settlement)
     }
 
     /// Puts back everything that is not settled, each to its place.
@@ -95,10 +112,8 @@ impl Channel {
             return Err(Refusal::not_implemented("requeue=false"));
         }
         let taken = self.shared.unacked.lock().take_all();
-        for held in taken {
-            self.settling.push(held, Settlement::RELEASE);
-        }
-        self.settling.flush()
+        let outcome = self.settling.extend(taken, &Settlement::RELEASE);
+        outcome.and(self.settling.flush())
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a channel was given and has not settled: delivery tags and the receipts behind them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::IntoValues},
+    sync::Arc,
+};
 
 use standpipe_core::{broker::Subscription, dispatcher::Receipt};
 
@@ -42,25 +45,27 @@ impl<T> Unacked<T> {
     }
 
     /// Takes the delivery of `tag`, or with `multiple` all up to and including it; with tag 0 and
-    /// `multiple` all there are (specification 1.8.3.13). `None` where `tag` is not outstanding.
-    pub(super) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<T>> {
+    /// `multiple` all there are (specification 1.8.3.13). `None` where `tag` is not outstanding. There
+    /// may be millions, which give their memory back one by one.
+    pub(super) fn take(&mut self, tag: u64, multiple: bool) -> Option<IntoValues<u64, T>> {
         if tag == 0 && multiple {
             return Some(self.take_all());
         }
         if !multiple {
-            return self.held.remove(&tag).map(|held| vec![held]);
+            let held = self.held.remove(&tag)?;
+            return Some(BTreeMap::from([(tag, held)]).into_values());
         }
         if !self.held.contains_key(&tag) {
             return None;
         }
         let later = self.held.split_off(&(tag + 1));
         let taken = std::mem::replace(&mut self.held, later);
-        Some(taken.into_values().collect())
+        Some(taken.into_values())
     }
 
     /// Takes everything.
-    pub(super) fn take_all(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.held).into_values().collect()
+    pub(super) fn take_all(&mut self) -> IntoValues<u64, T> {
+        std::mem::take(&mut self.held).into_values()
     }
 }
 
@@ -76,21 +81,25 @@ mod tests {
         unacked
     }
 
+    fn taken(unacked: &mut Unacked<char>, tag: u64, multiple: bool) -> Option<String> {
+        unacked.take(tag, multiple).map(Iterator::collect)
+    }
+
     #[test]
     fn multiple_takes_all_up_to_the_tag() {
         let mut unacked = filled();
-        assert_eq!(unacked.take(2, true), Some(vec!['a', 'b']));
-        assert_eq!(unacked.take(2, true), None);
-        assert_eq!(unacked.take(0, true), Some(vec!['c', 'd']));
-        assert_eq!(unacked.take(0, true), Some(vec![]));
+        assert_eq!(taken(&mut unacked, 2, true).as_deref(), Some("ab"));
+        assert_eq!(taken(&mut unacked, 2, true), None);
+        assert_eq!(taken(&mut unacked, 0, true).as_deref(), Some("cd"));
+        assert_eq!(taken(&mut unacked, 0, true).as_deref(), Some(""));
     }
 
     #[test]
     fn one_tag_is_taken_once() {
         let mut unacked = filled();
-        assert_eq!(unacked.take(3, false), Some(vec!['c']));
-        assert_eq!(unacked.take(3, false), None);
-        assert_eq!(unacked.take(0, false), None);
+        assert_eq!(taken(&mut unacked, 3, false).as_deref(), Some("c"));
+        assert_eq!(taken(&mut unacked, 3, false), None);
+        assert_eq!(taken(&mut unacked, 0, false), None);
         assert_eq!(unacked.next_tag(), 5);
     }
 }
