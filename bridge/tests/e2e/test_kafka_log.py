@@ -39,7 +39,7 @@ def test_a_topic_that_names_a_compression_takes_every_codec(bootstrap, name, cod
 def test_only_those_without_a_key_are_at_fault_on_a_compacted_topic(bootstrap, name):
     create_topic(bootstrap, name, **{"cleanup.policy": "compact"})
     sent = [{"value": b"a", "key": b"k"}, {"value": b"b"}, {"value": b"c", "key": b"k"}, {"value": b"d"}]
-    reports = produce(bootstrap, name, sent, **{"linger.ms": 5_000})
+    reports = produce(bootstrap, name, sent, together=True, **{"linger.ms": 2_000})
     beside, at_fault = KafkaError._INVALID_DIFFERENT_RECORD, KafkaError.INVALID_RECORD
     assert [error.code() for error, _ in reports] == [beside, at_fault, beside, at_fault]
 

@@ -122,11 +122,31 @@ impl Broker {
 
     /// The names of positional groups that have committed something.
     pub fn groups(&self, namespace: &str) -> BTreeSet<Arc<str>> {
+        let all = self.positional(namespace).into_iter();
+        all.map(|(_, subscription)| subscription.name().clone())
+            .collect()
+    }
+
+    /// The same, each with the time of its newest commit where there is one left.
+    pub fn newest_commits(&self, namespace: &str) -> HashMap<Arc<str>, Option<Millis>> {
+        let mut newest = HashMap::new();
+        for (topic, subscription) in self.positional(namespace) {
+            let committed = stored(&topic, &subscription).into_iter();
+            let at: &mut Option<Millis> = newest.entry(subscription.name().clone()).or_default();
+            *at = (*at).max(committed.map(|stored| stored.at).max());
+        }
+        newest
+    }
+
+    /// All positional subscriptions, each with its topic, in no order.
+    fn positional(&self, namespace: &str) -> Vec<(Arc<Topic>, Arc<Subscription>)> {
         let topics = self.inner.state.read().all_of(namespace).into_iter();
-        let subscriptions = topics.flat_map(|topic| topic.subscriptions());
-        subscriptions
-            .filter(|subscription| subscription.mode() == Mode::Positional)
-            .map(|subscription| subscription.name().clone())
+        let of_topic = |topic: Arc<Topic>| {
+            let subscriptions = topic.subscriptions().into_iter();
+            subscriptions.map(move |subscription| (topic.clone(), subscription))
+        };
+        let all = topics.flat_map(of_topic);
+        all.filter(|(_, subscription)| subscription.mode() == Mode::Positional)
             .collect()
     }
 

@@ -231,6 +231,8 @@ async fn read_first(store: &dyn Store, log: LogId, range: Range<Offset>) -> Resu
             Ok(read) => entries = read,
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 from = from.next();
+                // There may be many, which are told without a wait.
+                tokio::task::consume_budget().await;
                 damage.get_or_insert(error);
             }
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use standpipe_core::{
     store::{Commit, Durability, Epoch, Expect, Op, Store},
 };
 
-use super::{ALL, Open, append, new_log, settle, submit};
+use super::{ALL, Open, append, epoch, new_log, settle, submit};
 
 fn put(key: &Bytes, expect: Expect, value: Option<&'static str>) -> Op {
     Op::PutIf {
@@ -89,9 +89,10 @@ pub async fn lower_epochs_are_fenced(store: &dyn Store) {
             epoch: Epoch(epoch),
         })
     };
-    with(100).expect("a later owner");
-    with(100).expect("the same owner");
-    let fenced = with(99).expect_err("an earlier owner");
+    let Epoch(earlier) = epoch();
+    with(earlier + 1).expect("a later owner");
+    with(earlier + 1).expect("the same owner");
+    let fenced = with(earlier).expect_err("an earlier owner");
     assert_eq!(fenced.kind(), ErrorKind::Conflict);
 }
 

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use standpipe_core::{
     Result,
-    broker::{Broker, StoredOffset},
+    broker::Broker,
     group::{
         Caller, Coordinator, Description, Effect, GroupId, Join, Joined, Leaver, Listing,
         Membership, Options, Refusal, Sync, Synced,
@@ -213,9 +213,8 @@ impl Groups {
     /// of life that is known of; but members that lived until then are given time to come back.
     fn remember_stored(&self) {
         let mut state = self.state.lock();
-        for group in self.broker.groups(NAMESPACE) {
-            let committed = self.broker.group_offsets(NAMESPACE, &group);
-            let age = age(&committed).min(self.retention.saturating_sub(GRACE));
+        for (group, newest) in self.broker.newest_commits(NAMESPACE) {
+            let age = age(newest).min(self.retention.saturating_sub(GRACE));
             state.coordinator.remember(&group, before(self.now(), age));
         }
     }
@@ -258,7 +257,8 @@ impl Groups {
         if state.coordinator.describe(group).is_some() {
             return None;
         }
-        let age = age(&self.broker.group_offsets(NAMESPACE, group));
+        let committed = self.broker.group_offsets(NAMESPACE, group);
+        let age = age(committed.iter().map(|stored| stored.at).max());
         if age < self.retention {
             state.coordinator.remember(group, before(self.now(), age));
             return None;
@@ -267,11 +267,10 @@ impl Groups {
     }
 }
 
-/// How long ago the newest of these was committed; for ever where there is none.
-fn age(committed: &[StoredOffset]) -> Duration {
-    let newest = committed.iter().map(|stored| stored.at.0).max();
+/// How long ago a group's newest commit was; for ever where there is none.
+fn age(newest: Option<Millis>) -> Duration {
     newest.map_or(Duration::MAX, |at| {
-        let age = Millis::now().0.saturating_sub(at).max(0);
+        let age = Millis::now().0.saturating_sub(at.0).max(0);
         Duration::from_millis(age.unsigned_abs())
     })
 }

@@ -28,10 +28,11 @@ def leaders(client: AdminClient, topic: str) -> int:
     return 0 if found.error else sum(p.leader >= 0 for p in found.partitions.values())
 
 
-def produce(bootstrap: str, topic: str, messages, partition=None, **conf) -> list:
+def produce(bootstrap: str, topic: str, messages, partition=None, together=False, **conf) -> list:
     """Sends all, waits for all, and returns the reports in the order of the messages.
 
-    A message is a dict with any of value, key, headers, timestamp and partition.
+    A message is a dict with any of value, key, headers, timestamp and partition. What is to go `together` waits for
+    `linger.ms`: a flush sends what is in the queue just then.
     """
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, **QUIET, **conf})
     reports = [None] * len(messages)
@@ -49,6 +50,8 @@ def produce(bootstrap: str, topic: str, messages, partition=None, **conf) -> lis
             except BufferError:
                 producer.poll(0.1)
         producer.poll(0)
+    if together:
+        until("all are reported", lambda: producer.poll(0.1) is not None and None not in reports)
     left = producer.flush(60)
     assert left == 0 and None not in reports, f"{reports.count(None)} of {len(messages)} had no report"
     return reports

@@ -10,14 +10,14 @@ use standpipe_core::{
 };
 
 use super::{
-    append, commit, count, is_journal, is_segment, log, read_all,
+    append, commit, count, is_journal, is_segment, log, newest_checkpoint, read_all,
     recovery::{open, small},
     sim::{Random, SimDisk},
 };
 use crate::store::{
     GivenUp, NativeStore, StoreOptions,
     accept::accept,
-    checkpoint::{self, checkpoint_name, checkpoint_number},
+    checkpoint::{self, checkpoint_name},
     inspect::{Finding, Inspection, Severity},
     position::journal_name,
     recovery::recover,
@@ -423,12 +423,7 @@ async fn segments_without_journal_and_checkpoint_are_no_empty_store() {
 
 /// The number and the octets of the newest checkpoint.
 fn newest(disk: &SimDisk) -> (u64, Vec<u8>) {
-    let names = disk.file_names();
-    let newest = names
-        .iter()
-        .filter_map(|name| checkpoint_number(name))
-        .max();
-    let newest = newest.unwrap();
+    let newest = newest_checkpoint(disk);
     (newest, disk.octets(&checkpoint_name(newest)))
 }
 

@@ -17,7 +17,7 @@ use super::{
     accept::count_all,
     append, commit, count,
     gate::{Gate, Step},
-    log, read_all,
+    log, newest_checkpoint, read_all,
     recovery::open,
     sim::SimDisk,
 };
@@ -50,12 +50,7 @@ async fn a_checkpoint_whose_sync_failed_is_on_disk_before_it_replaces_another() 
     disk.wait(|names| count(names, is_checkpoint) > 0);
     store.close().await.unwrap();
     drop(store);
-    let names = disk.file_names();
-    let newest = names
-        .iter()
-        .filter_map(|name| checkpoint_number(name))
-        .max();
-    let newest = newest.unwrap();
+    let newest = newest_checkpoint(&disk);
     // As the process leaves it that is killed after the sync failed.
     let octets = disk.octets(&checkpoint_name(newest));
     disk.fail_syncs(true);

@@ -9,13 +9,13 @@ use standpipe_core::{
 };
 
 use super::{
-    ALL, append, commit, log,
+    ALL, append, commit, log, newest_checkpoint,
     recovery::{open, small},
     sim::{Random, SimDisk},
 };
 use crate::store::{
     NativeStore,
-    checkpoint::{self, checkpoint_name, checkpoint_number},
+    checkpoint::{self, checkpoint_name},
     inspect::{Finding, Inspection, Severity, Stored},
     position::journal_name,
 };
@@ -57,12 +57,7 @@ fn octets(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
 #[tokio::test]
 async fn a_checkpoint_that_a_power_cut_tore_is_needless_and_no_loss() {
     let disk = filled(400).await;
-    let names = disk.file_names();
-    let newest = names
-        .iter()
-        .filter_map(|name| checkpoint_number(name))
-        .max();
-    let newest = newest.unwrap();
+    let newest = newest_checkpoint(&disk);
     let mut octets = disk.octets(&checkpoint_name(newest));
     octets[60..100].fill(0);
     checkpoint::write(&disk, newest + 1, &octets).unwrap();

@@ -36,7 +36,10 @@ use standpipe_core::{
 };
 use uuid::Uuid;
 
-use super::{NativeStore, position::journal_number, segment::segment_number};
+use super::{
+    NativeStore, checkpoint::checkpoint_number, position::journal_number, segment::segment_number,
+};
+use sim::SimDisk;
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     bytes: usize::MAX,
@@ -63,6 +66,13 @@ pub(super) fn is_segment(name: &str) -> bool {
 
 pub(super) fn is_journal(name: &str) -> bool {
     journal_number(name).is_some()
+}
+
+/// The number of the newest checkpoint.
+fn newest_checkpoint(disk: &SimDisk) -> u64 {
+    let names = disk.file_names();
+    let numbers = names.iter().filter_map(|name| checkpoint_number(name));
+    numbers.max().unwrap()
 }
 
 /// How many of the names are of a kind.
