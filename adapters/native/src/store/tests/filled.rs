@@ -1,6 +1,6 @@
 //! A store on real files with all that one holds, to damage.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use standpipe_core::{
@@ -11,7 +11,10 @@ use standpipe_core::{
 };
 use uuid::Uuid;
 
-use super::{commit, count, is_journal, is_segment, log, sim::Random};
+use super::{
+    commit, count, is_journal, is_segment, log,
+    sim::{PATIENCE, Random},
+};
 use crate::store::{NativeStore, StoreOptions};
 
 const LOGS: u128 = 40;
@@ -148,20 +151,21 @@ async fn submit(store: &NativeStore, commit: Commit, before: CommitSeq) -> Commi
     }
 }
 
-/// Opens it again until nothing is left to move: a store that is only looked at stays as it is.
+/// Opens it again, and waits until nothing is left to move: a store that is only looked at stays as it is.
 async fn settle(path: &Path, octets: u64) {
-    loop {
-        let store: Arc<NativeStore> = NativeStore::open(path, options(octets)).unwrap();
-        let names = fs_names(path);
-        let journals = count(&names, is_journal) as u64;
-        let settled =
-            journals * 2 * u64::from(options(octets).file_size) <= options(octets).journal_bytes;
-        store.close().await.unwrap();
-        if settled {
-            assert!(names.iter().any(|name| is_segment(name)));
-            return;
-        }
+    let options = options(octets);
+    let store: Arc<NativeStore> = NativeStore::open(path, options.clone()).unwrap();
+    let is_settled = || {
+        let journals = count(&fs_names(path), is_journal) as u64;
+        journals * 2 * u64::from(options.file_size) <= options.journal_bytes
+    };
+    let until = Instant::now() + PATIENCE;
+    while !is_settled() {
+        assert!(Instant::now() < until, "{:?}", fs_names(path));
+        tokio::task::yield_now().await;
     }
+    store.close().await.unwrap();
+    assert!(fs_names(path).iter().any(|name| is_segment(name)));
 }
 
 pub(super) fn fs_names(path: &Path) -> Vec<String> {
