@@ -60,7 +60,7 @@ def test_a_waiting_million_fits_in_200_mb_and_its_space_comes_back(tmp_path, nam
         perf_test(broker, name, "-x", 0, "-y", 1, "-q", 1_000, "-A", 100, "-D", WAITING)
         assert depth(broker, name) == 0
         assert memory(broker.process.pid, "VmHWM") < 200 * MB
-        until("segments are gone", lambda: not list(data.glob("*.segment")))
+        until("segments are gone", lambda: not list(data.glob("*.segment")), seconds=10)
         broker.stop()
     finally:
         if broker.alive():
@@ -84,7 +84,7 @@ def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_pa
             ch.queue_declare(name, durable=True)
             told, told_later = hears(ch.connection), hears(later.connection)
             taken = fill(ch, name)
-            until("the publisher is told", lambda: told() and told()[-1] == "blocked")
+            until("the publisher is told", lambda: told() and told()[-1] == "blocked", seconds=5)
             assert told_later() == [], "it has not published"
             assert not publishes(later, name)
             assert told_later() == ["blocked"], "at its first publish"
@@ -95,9 +95,9 @@ def test_a_full_disk_refuses_publishes_takes_acks_and_resumes(small_disk, tmp_pa
             assert all(method for method, _, _ in got)
             ch.basic_ack(got[-1][0].delivery_tag, multiple=True)
             assert depth(broker, name) == 0
-            until("publishing resumes", lambda: publishes(ch, name))
+            until("publishing resumes", lambda: publishes(ch, name), seconds=5)
             for heard in (told, told_later):
-                until("publishers are told", lambda: heard()[-1] == "unblocked")
+                until("publishers are told", lambda: heard()[-1] == "unblocked", seconds=5)
         broker.stop()
     finally:
         if broker.alive():

@@ -2,6 +2,7 @@
 import json
 import random
 import subprocess
+import time
 
 import pytest
 
@@ -169,14 +170,16 @@ def test_one_message_above_the_topics_limit_is_held_alone(rabbitmq, kafka, name,
         assert ready(ch, name) == 0
 
 
-def test_one_message_through_jq_arrives_though_nothing_follows(kafka, name, bridge):
+def test_one_message_through_jq_arrives_within_a_second(kafka, name, bridge):
     """jq holds its output back when it writes to a pipe: a batch of one must not wait for more."""
     create_topic(kafka.kafka, name)
     broker = bridge(route("in", "standpipe:///in", topic_url(kafka, name), '{exec="jq -c ."}'))
     for number in range(3):
+        began = time.monotonic()
         done = broker.run("pub", "--lines", f"standpipe://{broker.native}/in", stdin=b"one\n")
         assert done.returncode == 0, done.stderr.decode()
-        until("it arrived", lambda: watermarks(kafka.kafka, name)[1] == number + 1)
+        until("it arrived", lambda: watermarks(kafka.kafka, name)[1] == number + 1, seconds=5)
+        assert time.monotonic() - began < 1.0
 
 
 def test_cp_through_sed_changes_every_line(kafka, name):

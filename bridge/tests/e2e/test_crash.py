@@ -104,7 +104,7 @@ def test_nothing_acked_is_lost_over_kills(durable):
         load.moves_by(rng.randrange(20, 400))
         fresh = declare_a_moment_before(durable, number)
         took = kill_and_restart(durable, rng)
-        assert took < 5.0, f"restart {number} took {took:.3f} s"  # clients hammer its ports meanwhile
+        assert took < 1.0, f"restart {number} took {took:.3f} s"
         with channel(durable.amqp) as ch:
             assert ready(ch, fresh) == 1, f"{fresh} was confirmed a moment before the kill"
     load.moves_by(20)

@@ -1,5 +1,6 @@
 """Small and quick: bytes written, time to start, memory when idle."""
 import asyncio
+import statistics
 import time
 from pathlib import Path
 
@@ -47,14 +48,13 @@ async def publish_bodies(address: str, exchange: str, body: bytes, count: int, i
 
 def test_it_starts_in_fifty_milliseconds_on_an_empty_store(tmp_path):
     took = []
-    while len(took) < 20 and min(took, default=1) >= 0.050:  # what else runs here may take most of them longer
-        i = len(took)
+    for i in range(5):
         broker = Standpipe(tmp_path / "log", data=tmp_path / f"data-{i}")
         began = time.monotonic()
         broker.launch().wait_ready()
         took.append(time.monotonic() - began)
         broker.stop()
-    assert min(took) < 0.050, [f"{t * 1000:.0f} ms" for t in took]
+    assert statistics.median(took) < 0.050, [f"{t * 1000:.0f} ms" for t in took]
 
 
 def test_it_idles_under_thirty_megabytes(durable):
