@@ -14,6 +14,7 @@ export STANDPIPE_BIN ?= $(CARGO_TARGET_DIR)/release/standpipe
 export RUSTDOCFLAGS ?= -D warnings
 
 PYTEST := $(STANDPIPE_CACHE)/python/bin/python -m pytest -c bridge/tests/e2e/pytest.ini
+LONG := --timeout 3600 -o faulthandler_timeout=3630
 
 .PHONY: check test setup house fmt lint unit docs release e2e campaign floods seeds backlog mutants demo bench
 
@@ -54,7 +55,7 @@ campaign: setup release
 
 # 50 kills, all flights, ten times the hostile peers.
 floods:
-	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e --timeout 3600
+	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e $(LONG)
 
 # Power cuts, flipped bits and property tests, thousands of each.
 seeds:
@@ -77,7 +78,7 @@ mutants:
 	scripts/mutants.sh
 
 demo: setup release
-	E2E_FLIGHTS=336776 $(PYTEST) bridge/tests/e2e/test_flights.py -s --timeout 3600
+	E2E_FLIGHTS=336776 $(PYTEST) bridge/tests/e2e/test_flights.py -s $(LONG)
 
 bench: setup release
 	cargo build --release -p standpipe-native --example store_figures

@@ -4,7 +4,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import (AclOperation, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
                                    OffsetSpec, ResourceType)
 
-from clients.confluent_client import acked, admin, consumer, create_topic, produce, read, watermarks
+from clients.confluent_client import acked, admin, consumer, create_topic, leave, produce, read, watermarks
 from harness import until
 
 
@@ -170,5 +170,5 @@ def test_a_topic_that_is_missing_is_told_and_not_made_by_a_consumer(bootstrap, n
     def error():
         return next((m.error() for m in reader.consume(10, 0.2) if m.error()), None)
     assert until("an error", error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-    reader.close()
+    leave(reader)
     assert name not in admin(bootstrap).list_topics(timeout=10).topics

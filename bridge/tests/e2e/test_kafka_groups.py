@@ -2,7 +2,7 @@
 import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
-from clients.confluent_client import acked, admin, consumer, create_topic, poll, produce
+from clients.confluent_client import acked, admin, consumer, create_topic, leave, poll, produce
 from harness import until
 
 FAST = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
@@ -38,35 +38,35 @@ def test_two_members_share_the_partitions_and_one_takes_over(bootstrap, topic, s
         a, b = assigned(first, second)
         return len(a) == len(b) == 2 and sorted(a + b) == [0, 1, 2, 3]
     until("two each", shared, 30)
-    second.close()
+    leave(second)
     until("the first has all again", lambda: assigned(first) == [[0, 1, 2, 3]], 30)
-    first.close()
+    leave(first)
 
 
 def test_two_groups_each_get_everything(bootstrap, topic):
     for group in (topic + "-a", topic + "-b"):
         member = joined(bootstrap, group, topic)
         assert sorted(int(m.value()) for m in poll(member, 400)) == list(range(400))
-        member.close()
+        leave(member)
 
 
 def test_a_commit_is_where_the_next_member_goes_on(bootstrap, topic):
     first = joined(bootstrap, topic, topic)
     seen = poll(first, 150)
     first.commit(asynchronous=False)
-    first.close()
+    leave(first)
     second = joined(bootstrap, topic, topic)
     rest = poll(second, 250)
     assert sorted(int(m.value()) for m in seen + rest) == list(range(400))
     assert second.consume(1, 0.5) == []
-    second.close()
+    leave(second)
 
 
 def test_without_a_commit_everything_comes_again(bootstrap, topic):
     for _ in range(2):
         member = joined(bootstrap, topic, topic)
         assert len(poll(member, 400)) == 400
-        member.close()
+        leave(member)
 
 
 def test_committed_offsets_and_metadata_are_read_back(bootstrap, topic):
@@ -77,7 +77,7 @@ def test_committed_offsets_and_metadata_are_read_back(bootstrap, topic):
     got = member.committed([TopicPartition(topic, p) for p in range(4)], timeout=10)
     assert [(g.offset, g.metadata) for g in got[:3]] == [(10 + p, f"note {p}") for p in range(3)]
     assert got[3].offset < 0, "never committed"
-    member.close()
+    leave(member)
 
 
 def test_a_silent_member_is_expelled_and_its_partitions_move(bootstrap, topic):
@@ -87,8 +87,8 @@ def test_a_silent_member_is_expelled_and_its_partitions_move(bootstrap, topic):
     until("it has all", lambda: assigned(silent) == [[0, 1, 2, 3]], 30)
     other = joined(bootstrap, topic, topic)  # and `silent` is polled no more
     until("the other has all", lambda: assigned(other) == [[0, 1, 2, 3]], 40)
-    other.close()
-    silent.close()
+    leave(other)
+    leave(silent)
 
 
 def test_a_static_member_that_returns_in_time_keeps_its_partitions(bootstrap, topic):
@@ -114,7 +114,7 @@ def test_groups_are_listed_described_and_deleted(bootstrap, topic):
     assert len(described.members[0].assignment.topic_partitions) == 4
     with pytest.raises(KafkaException, match="(?i)non.?empty|not empty"):
         client.delete_consumer_groups([topic], request_timeout=10)[topic].result()
-    member.close()
+    leave(member)
 
     def state():
         return client.describe_consumer_groups([topic], request_timeout=10)[topic].result().state
@@ -128,13 +128,13 @@ def test_an_admin_moves_the_offsets_of_an_empty_group(bootstrap, topic):
     member = joined(bootstrap, topic, topic)
     poll(member, 400)
     member.commit(asynchronous=False)
-    member.close()
+    leave(member)
     to = ConsumerGroupTopicPartitions(topic, [TopicPartition(topic, p, 90) for p in range(4)])
     until("the group is empty", lambda: moved(admin(bootstrap), to))
     again = joined(bootstrap, topic, topic)
     assert len(poll(again, 40)) == 40
     assert again.consume(1, 0.5) == []
-    again.close()
+    leave(again)
 
 
 def moved(client, to) -> bool:

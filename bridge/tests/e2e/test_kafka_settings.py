@@ -3,7 +3,7 @@ import pytest
 from confluent_kafka import KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from clients.confluent_client import acked, admin, consumer, create_topic, poll, produce
+from clients.confluent_client import acked, admin, consumer, create_topic, leave, poll, produce
 from harness import Standpipe, until
 
 SETTINGS = """
@@ -35,7 +35,7 @@ def joins(bootstrap, topic, session_ms) -> bool:
             errors.append(message.error().code())
         return member.assignment() or errors
     until("partitions, or an error", known, 20)
-    member.close()
+    leave(member)
     assert not errors or errors[0] == KafkaError.INVALID_SESSION_TIMEOUT
     return not errors
 
@@ -67,7 +67,7 @@ def test_two_that_start_together_share_the_first_generation(settled, name):
         return all(assigned.values())
     until("both have theirs", shared, 20)
     for member in members:
-        member.close()
+        leave(member)
     assert assigned == {0: [1], 1: [1]}, "one rebalance was enough"
 
 
@@ -100,7 +100,7 @@ def test_the_leader_epoch_rises_with_each_start_and_a_reader_goes_on(durable, na
     assert epoch() > first
     acked(produce(durable.kafka, name, [{"value": b"after"}]))
     assert [(m.value(), m.offset()) for m in poll(reader, 1)] == [(b"after", 1)]
-    reader.close()
+    leave(reader)
 
 
 def test_the_latest_offset_counts_what_was_answered_before(durable, name):

@@ -3,7 +3,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from clients import grpc_client
-from clients.confluent_client import acked, consumer, create_topic, poll, produce, read, watermarks
+from clients.confluent_client import acked, consumer, create_topic, leave, poll, produce, read, watermarks
 from clients.pika_client import channel, connection, get, publish, ready, take
 from harness import until
 
@@ -60,7 +60,7 @@ def test_two_kafka_groups_each_get_everything(shared_broker, topic):
         member = consumer(shared_broker.kafka, group)
         member.subscribe([topic])
         assert [m.value() for m in poll(member, 100)] == bodies(100)
-        member.close()
+        leave(member)
 
 
 def test_a_fully_acked_queue_is_replayed_by_kafka_from_0_under_limits(shared_broker, topic, ch):

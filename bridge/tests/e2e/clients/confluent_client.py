@@ -91,6 +91,17 @@ def poll(reader: Consumer, count: int, seconds: float = 60) -> list:
     return got
 
 
+def leave(member: Consumer):
+    """Leaves the group, and only then closes.
+
+    Where a rebalance was told and not yet polled, librdkafka's close() may never return, with the interpreter's lock
+    held (librdkafka issue 4884). A static member stays in its group when it closes, so it has to close without this.
+    """
+    member.unsubscribe()
+    until("nothing is left to poll", lambda: member.poll(0.1) is None and not member.assignment())
+    member.close()
+
+
 def watermarks(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
     reader = consumer(bootstrap)
     try:
