@@ -1,7 +1,10 @@
 //! The thread that polls librdkafka, whatever the receiver does: a member that does not poll is
 //! taken for dead.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Message as _,
@@ -17,6 +20,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a full buffer is waited for before partitions are paused, which throws away what
 /// librdkafka has fetched ahead.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long nothing comes where nothing is left to poll: long beside the way from one thread of
+/// librdkafka's to another.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// Polls until the buffer is stopped; then leaves the group, on this thread, since that waits.
 pub(super) fn run(consumer: Arc<BaseConsumer<Context>>, buffer: &Buffer) {
@@ -35,6 +41,25 @@ pub(super) fn run(consumer: Arc<BaseConsumer<Context>>, buffer: &Buffer) {
             },
             Some(Err(KafkaError::PartitionEOF(partition))) => buffer.reached_end(partition),
             Some(Err(error)) => report(error, buffer),
+        }
+    }
+    leave(&consumer);
+}
+
+/// Leaves the group, and polls what it was told before. Closing does not return where librdkafka has told
+/// of a rebalance that nobody has polled: what answers it comes to a group that is gone
+/// (librdkafka issue 4884).
+fn leave(consumer: &BaseConsumer<Context>) {
+    let is_member = consumer.subscription().is_ok_and(|all| all.count() > 0);
+    if !is_member {
+        return;
+    }
+    consumer.unsubscribe();
+    loop {
+        let began = Instant::now();
+        // `None` says no more than that it was no message.
+        if consumer.poll(QUIET).is_none() && began.elapsed() >= QUIET {
+            return;
         }
     }
 }
