@@ -106,8 +106,18 @@ impl<'a> Walk<'a> {
     }
 
     /// What comes next; `None` at the run's end.
-    #[inline]
+    // Part of the loops that call it: an entry is 200 octets, and is not to be moved more than once.
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
+        match self.at_hand() {
+            Some(entry) => Ok(Some(Found::Entry(entry))),
+            None => self.next_of_file(),
+        }
+    }
+
+    /// As [`Walk::next`], reading on where need be, and past damage.
+    #[inline(never)]
+    fn next_of_file(&mut self) -> io::Result<Option<Found>> {
         if self.at >= self.run.length {
             return Ok(None);
         }
@@ -134,7 +144,22 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    #[inline]
+    /// The entry that comes next, where it was read already and is as it was written, as nearly all are.
+    #[inline(always)]
+    fn at_hand(&mut self) -> Option<Entry> {
+        let from = usize::try_from(self.at.checked_sub(self.piece_at)?).ok()?;
+        let (mut entry, head) = Entry::decode(&self.piece, from)?;
+        if !self.is_next(&entry) {
+            return None;
+        }
+        self.mended = false;
+        self.last = (from, from + head);
+        self.next = entry.end_offset();
+        self.at += (head + entry.body().len()) as u64;
+        entry.draft.flags = without_reference(entry.draft.flags);
+        Some(entry)
+    }
+
     fn head(&mut self) -> io::Result<Option<(EntryHead, usize)>> {
         let from = self.hold(HEAD_FIXED + 4)?;
         let Some(fields) = self.piece[from..].get(FIELDS_LENGTH) else {
@@ -153,12 +178,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The envelope, if its fields are that long; one flipped bit is mended.
-    #[inline]
     fn head_of(&mut self, fields: u16) -> io::Result<Option<(EntryHead, usize)>> {
         let length = HEAD_FIXED + usize::from(fields) + 4;
         let from = self.hold(length)?;
         if let Ok(found) = EntryHead::decode(&self.piece, from) {
-            let is_it = found.1 == length && self.is_next(&found.0);
+            let is_it = found.1 == length && self.is_next(found.0.without_body());
             return Ok(is_it.then_some(found));
         }
         let Some(octets) = self.piece.get(from..from + length) else {
@@ -173,13 +197,13 @@ impl<'a> Walk<'a> {
         let crc = crc32c(&copy);
         copy.put_u32(crc);
         let found = EntryHead::decode(&copy.freeze(), 0).ok();
-        let found = found.filter(|(head, _)| self.is_next(head));
+        let found = found.filter(|(head, _)| self.is_next(head.without_body()));
         self.mended = found.is_some();
         Ok(found)
     }
 
-    fn is_next(&self, head: &EntryHead) -> bool {
-        head.without_body().base_offset >= self.next && head.end_offset() <= self.run.end
+    fn is_next(&self, entry: &Entry) -> bool {
+        entry.base_offset >= self.next && entry.end_offset() <= self.run.end
     }
 
     /// Goes on at the next point.
