@@ -6,7 +6,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{Admission, Subscription, Topic};
 use crate::{
@@ -15,7 +18,8 @@ use crate::{
     store::{CommitSeq, Durability, Store},
 };
 
-/// How long entries that nobody waits for may stay unsynced, and so unseen by positional readers.
+/// How long entries that nobody waits for may stay unsynced, and so unseen by positional readers; those
+/// that somebody asks for stay no longer.
 const LAZY: Duration = Duration::from_millis(5);
 
 /// Between two looks at a store that does not get its writes done.
@@ -43,6 +47,7 @@ pub(super) struct Completions {
     os: mpsc::UnboundedSender<Completion>,
     disk: mpsc::UnboundedSender<Completion>,
     lazy: mpsc::UnboundedSender<Completion>,
+    hurry: Arc<Notify>,
 }
 
 /// When a completion is due.
@@ -59,16 +64,23 @@ pub(super) enum Due {
 impl Completions {
     /// Starts the tasks; they end when this is dropped.
     pub(super) fn start(store: &Arc<dyn Store>) -> Self {
-        let start = |level, pause: Option<Duration>| {
+        let hurry = Arc::new(Notify::new());
+        let start = |level, lazily: Option<Arc<Notify>>| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            tokio::spawn(run(store.clone(), level, pause, receiver));
+            tokio::spawn(run(store.clone(), level, lazily, receiver));
             sender
         };
         Self {
             os: start(Durability::Os, None),
             disk: start(Durability::Disk, None),
-            lazy: start(Durability::Disk, Some(LAZY)),
+            lazy: start(Durability::Disk, Some(hurry.clone())),
+            hurry,
         }
+    }
+
+    /// Somebody waits for what is due lazily.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_one();
     }
 
     pub(super) fn push(&self, due: Due, completion: Completion) {
@@ -118,23 +130,22 @@ impl Effect {
 async fn run(
     store: Arc<dyn Store>,
     level: Durability,
-    pause: Option<Duration>,
+    lazily: Option<Arc<Notify>>,
     mut queue: mpsc::UnboundedReceiver<Completion>,
 ) {
     let (mut batch, mut waiting) = (Vec::new(), VecDeque::new());
     while queue.recv_many(&mut batch, 4096).await > 0 {
-        if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
-        }
         waiting.extend(batch.drain(..));
+        if let Some(hurry) = &lazily {
+            let _ = timeout(LAZY, hurry.notified()).await;
+            waiting.extend(std::iter::from_fn(|| queue.try_recv().ok()));
+        }
         while let Some(Completion { seq, .. }) = waiting.front() {
             let Err(error) = store.durable(*seq, level).await else {
                 waiting.pop_front().into_iter().for_each(Completion::finish);
                 continue;
             };
-            while let Ok(completion) = queue.try_recv() {
-                waiting.push_back(completion);
-            }
+            waiting.extend(std::iter::from_fn(|| queue.try_recv().ok()));
             waiting.iter_mut().for_each(|each| each.refuse(&error));
             if queue.is_closed() || store.failed().now_or_never().is_some() {
                 return;

@@ -1,6 +1,6 @@
 //! Leader epochs of a partition: who lost a suffix of a log finds out by them (KIP-101, KIP-320).
 
-use super::Topic;
+use super::{Topic, TopicBounds};
 use crate::{
     entry::Entry,
     error::Result,
@@ -41,8 +41,22 @@ impl Topic {
         partition: PartitionId,
         epoch: u32,
     ) -> Result<Option<(u32, Offset)>> {
+        loop {
+            let bounds = self.bounds(partition)?;
+            match self.epoch_end_within(partition, bounds, epoch).await {
+                Err(error) if self.was_trimmed(partition, bounds, &error).await => {}
+                found => return found,
+            }
+        }
+    }
+
+    async fn epoch_end_within(
+        &self,
+        partition: PartitionId,
+        bounds: TopicBounds,
+        epoch: u32,
+    ) -> Result<Option<(u32, Offset)>> {
         let current = self.leader_epoch();
-        let bounds = self.bounds(partition)?;
         if epoch >= current {
             return Ok((epoch == current).then_some((epoch, bounds.stable)));
         }

@@ -149,6 +149,12 @@ impl Broker {
         &self.inner.options.limits
     }
 
+    /// Has the store sync what was published below the level `disk` without the pause in which more of it
+    /// would gather: somebody waits for it to be visible.
+    pub fn hurry(&self) {
+        self.inner.completions.hurry();
+    }
+
     /// A new identity for a connection, channel or stream.
     pub fn new_owner(&self) -> OwnerId {
         OwnerId(self.inner.next_owner.fetch_add(1, Ordering::Relaxed))

@@ -151,6 +151,28 @@ impl Topic {
         })
     }
 
+    /// Whether `error` comes of what a partition has let go of since it had these bounds: then there are
+    /// others to look within. Retention waits for no reader.
+    pub async fn was_trimmed(
+        &self,
+        partition: PartitionId,
+        bounds: TopicBounds,
+        error: &Error,
+    ) -> bool {
+        if error.kind() != ErrorKind::NotFound {
+            return false;
+        }
+        let Ok(partition) = self.partition(partition) else {
+            return false;
+        };
+        let Ok(now) = self.store.bounds(partition.log).await else {
+            return false;
+        };
+        // The store lets go first, and what is known here follows.
+        partition.trim(now.start);
+        now.start > bounds.start
+    }
+
     /// Octets of the bodies that a partition holds; what was let go a moment ago may still count.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ async fn trim(
         )),
     };
     let partition = PartitionId(asked.partition_index.cast_unsigned());
-    visible::settled([(topic.clone(), partition)]).await;
+    visible::settled(client.broker(), [(topic.clone(), partition)]).await;
     let trimmed = client.broker().trim(&topic, partition, below).await;
     trimmed.map_err(|error| {
         failures.add(format_args!("{name}, partition {partition}"), &error);

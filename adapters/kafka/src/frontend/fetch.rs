@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     batches, epochs, failure::code_of, failures::Failures, names, service::Client, settings,
+    visible,
 };
 use crate::codec::{
     api::fetch::{
@@ -76,6 +77,7 @@ pub(super) async fn answer(
     let deadline = Instant::now() + wait.min(longest);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let enough = enough.min(most(request));
+    visible::settled(client.broker(), asked_for(client, request)).await;
     loop {
         let round = look(client, request, version).await;
         let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
@@ -87,6 +89,23 @@ pub(super) async fn answer(
         }
         wait_for_more(client, round.ends, deadline).await;
     }
+}
+
+/// The partitions that have, or will have, something for this reader.
+fn asked_for(client: &Client, request: &FetchRequest) -> Vec<(Arc<Topic>, PartitionId)> {
+    let mut found = Vec::new();
+    for asked in &request.topics {
+        let Ok(topic) = find(client, asked) else {
+            continue;
+        };
+        found.extend(asked.partitions.iter().filter_map(|wanted| {
+            let number = PartitionId(wanted.partition.cast_unsigned());
+            let end = topic.bounds(number).ok()?.end.0;
+            let has_more = u64::try_from(wanted.fetch_offset).is_ok_and(|from| from < end);
+            has_more.then(|| (topic.clone(), number))
+        }));
+    }
+    found
 }
 
 /// Octets that an answer has at most.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use standpipe_core::{
     Result,
-    broker::Topic,
+    broker::{Topic, TopicBounds},
     id::{Millis, PartitionId},
 };
 
@@ -45,7 +45,7 @@ pub(super) async fn answer(
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
-    visible::settled(with_what_is_new(client, &request)).await;
+    visible::settled(client.broker(), with_what_is_new(client, &request)).await;
     let mut failures = Failures::new("offsets could not be listed");
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
@@ -140,7 +140,22 @@ async fn find(
     partition: PartitionId,
     timestamp: i64,
 ) -> Result<Option<Found>> {
-    let bounds = topic.bounds(partition)?;
+    loop {
+        let bounds = topic.bounds(partition)?;
+        let found = find_within(client, topic, (partition, bounds), timestamp).await;
+        match found {
+            Err(error) if topic.was_trimmed(partition, bounds, &error).await => {}
+            found => return found,
+        }
+    }
+}
+
+async fn find_within(
+    client: &Client,
+    topic: &Arc<Topic>,
+    (partition, bounds): (PartitionId, TopicBounds),
+    timestamp: i64,
+) -> Result<Option<Found>> {
     let times = Times {
         workers: client.service.workers(),
         codecs: client.broker().codecs(),

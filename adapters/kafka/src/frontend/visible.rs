@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use standpipe_core::{
-    broker::Topic,
+    broker::{Broker, Topic},
     id::{Offset, PartitionId},
 };
 use tokio::time::timeout;
@@ -12,12 +12,19 @@ use tokio::time::timeout;
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Returns when readers see all that the partitions held when this was called. Cancel-safe.
-pub(super) async fn settled(partitions: impl IntoIterator<Item = (Arc<Topic>, PartitionId)>) {
+pub(super) async fn settled(
+    broker: &Broker,
+    partitions: impl IntoIterator<Item = (Arc<Topic>, PartitionId)>,
+) {
     let ends = partitions.into_iter().filter_map(|(topic, number)| {
         let bounds = topic.bounds(number).ok()?;
         (bounds.stable < bounds.end).then_some((topic, number, bounds.end))
     });
     let ends: Vec<_> = ends.collect();
+    if ends.is_empty() {
+        return;
+    }
+    broker.hurry();
     let all = async {
         for (topic, number, end) in ends {
             topic.changed(number, Offset(end.0 - 1)).await;

@@ -50,6 +50,19 @@ async fn an_offset_by_time_counts_it_too() {
 }
 
 #[tokio::test]
+async fn a_fetch_sees_it_at_once() {
+    let served = served().await;
+    served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();
+    let mut socket = TcpStream::connect(served.address).await.unwrap();
+    for count in 1..=20 {
+        produced_at_once(&mut socket).await;
+        let seen = fetched(&mut socket, &fetch("t", count - 1, 0)).await;
+        assert_eq!((seen.error_code, seen.high_watermark), (0, count));
+        assert!(!seen.records.unwrap_or_default().is_empty(), "{count}");
+    }
+}
+
+#[tokio::test]
 async fn a_fetch_behind_it_waits_and_is_not_out_of_range() {
     let served = served().await;
     served.broker.ensure_topic(NAMESPACE, "t").await.unwrap();

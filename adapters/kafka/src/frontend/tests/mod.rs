@@ -18,6 +18,7 @@ mod sessions;
 mod settings;
 mod times;
 mod topics;
+mod trimmed;
 mod turns;
 mod unread;
 mod workers;
