@@ -1,6 +1,6 @@
 # make check      everything that must hold before a change lands
 # make test       the quick loop: house rules and `cargo test`
-# make campaign   the full numbers: 50 kills, more seeds, mutants
+# make campaign   the full numbers: 50 kills, 300 power cuts, more seeds, mutants
 # make demo       all 336,776 flights through every pair of clients, as a table
 # make bench      side by side with a real RabbitMQ and a real Kafka, as ratios
 
@@ -53,9 +53,9 @@ campaign: setup release
 	@scripts/setup.sh campaign
 	@$(MAKE) --no-print-directory floods seeds backlog mutants
 
-# 50 kills, all flights, ten times the hostile peers.
+# 50 kills, 300 power cuts, all flights, ten times the hostile peers.
 floods:
-	E2E_KILLS=50 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e $(LONG)
+	E2E_KILLS=50 E2E_CUTS=300 E2E_FLIGHTS=336776 E2E_SCALE=10 $(PYTEST) bridge/tests/e2e $(LONG)
 
 # Power cuts, flipped bits and property tests, thousands of each.
 seeds:
