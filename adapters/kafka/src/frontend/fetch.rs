@@ -77,9 +77,13 @@ pub(super) async fn answer(
     let deadline = Instant::now() + wait.min(longest);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let enough = enough.min(most(request));
-    visible::settled(client.broker(), asked_for(client, request)).await;
+    let mut round = look(client, request, version).await;
+    // A reader of what lies before it is not held up where the disk is.
+    let is_at_end = !round.is_cut && !round.failed;
+    if is_at_end && visible::settled(client.broker(), asked_for(client, request)).await {
+        round = look(client, request, version).await;
+    }
     loop {
-        let round = look(client, request, version).await;
         let is_over = Instant::now() >= deadline || client.gone.is_cancelled();
         if round.bytes >= enough || round.is_cut || round.failed || is_over {
             return FetchResponse {
@@ -88,6 +92,7 @@ pub(super) async fn answer(
             };
         }
         wait_for_more(client, round.ends, deadline).await;
+        round = look(client, request, version).await;
     }
 }
 

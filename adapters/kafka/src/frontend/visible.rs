@@ -11,18 +11,19 @@ use tokio::time::timeout;
 /// How long it is waited for; where the store does not come to it, what is visible counts.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Returns when readers see all that the partitions held when this was called. Cancel-safe.
+/// Returns when readers see all that the partitions held when this was called; says whether there was
+/// something that they did not. Cancel-safe.
 pub(super) async fn settled(
     broker: &Broker,
     partitions: impl IntoIterator<Item = (Arc<Topic>, PartitionId)>,
-) {
+) -> bool {
     let ends = partitions.into_iter().filter_map(|(topic, number)| {
         let bounds = topic.bounds(number).ok()?;
         (bounds.stable < bounds.end).then_some((topic, number, bounds.end))
     });
     let ends: Vec<_> = ends.collect();
     if ends.is_empty() {
-        return;
+        return false;
     }
     broker.hurry();
     let all = async {
@@ -31,4 +32,5 @@ pub(super) async fn settled(
         }
     };
     let _ = timeout(LONGEST, all).await;
+    true
 }
