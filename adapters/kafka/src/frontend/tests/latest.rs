@@ -10,8 +10,9 @@ async fn produced_at_once(socket: &mut TcpStream) {
     assert_eq!(answer.responses[0].partitions[0].error_code, 0);
 }
 
-pub(super) async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
-    let asked = ListOffsetsRequest {
+/// Asks for one offset of `t`.
+pub(super) fn at(timestamp: i64) -> ListOffsetsRequest {
+    ListOffsetsRequest {
         topics: vec![ListTopic {
             name: "t".into(),
             partitions: vec![ListPartition {
@@ -20,8 +21,11 @@ pub(super) async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
             }],
         }],
         ..Default::default()
-    };
-    let told: ListOffsetsResponse = ask(socket, ApiKey::ListOffsets, 9, &asked).await;
+    }
+}
+
+pub(super) async fn listed(socket: &mut TcpStream, timestamp: i64) -> i64 {
+    let told: ListOffsetsResponse = ask(socket, ApiKey::ListOffsets, 9, &at(timestamp)).await;
     told.topics[0].partitions[0].offset
 }
 

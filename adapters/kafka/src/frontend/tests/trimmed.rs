@@ -56,18 +56,7 @@ async fn the_earliest_offset_is_where_it_begins_by_now() {
     }
     let client = connected(broker).await;
     store.below.store(7, Ordering::SeqCst);
-    let asked = ListOffsetsRequest {
-        topics: vec![ListTopic {
-            name: "t".into(),
-            partitions: vec![ListPartition {
-                timestamp: -2,
-                current_leader_epoch: -1,
-                ..Default::default()
-            }],
-        }],
-        ..Default::default()
-    };
-    let told = crate::frontend::list_offsets::answer(&client, asked, 9).await;
+    let told = crate::frontend::list_offsets::answer(&client, latest::at(-2), 9).await;
     let told = &told.topics[0].partitions[0];
     assert_eq!((told.error_code, told.offset), (0, 7));
 }
